@@ -1,0 +1,161 @@
+"""Trains LeNet-5 on MNIST.
+
+    python mnist_lenet5_backward.py
+
+prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
+
+    After 1 training step(s), loss on training batch is 5.55027.
+
+Press Ctrl-C to stop, run it again to go on. --help lists the flags.
+"""
+
+import argparse
+import os
+import sys
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import checkpoints
+import input_data
+import mnist_lenet5_forward
+
+BATCH_SIZE = 100  # images a step
+LEARNING_RATE_BASE = 0.005
+LEARNING_RATE_DECAY = 0.99  # factor an epoch
+REGULARIZER = 0.0001  # of the L2 terms
+STEPS = 50000  # length of a run
+MOVING_AVERAGE_DECAY = 0.99
+MODEL_SAVE_PATH = './model/'
+MODEL_NAME = 'mnist_model'
+SEED = None  # of weights and dropout; None for others every time
+
+
+def backward(mnist):
+    """Trains on mnist.train up to the next multiple of STEPS, from the current checkpoint if
+    there is one.
+
+    mnist.train needs `num_examples` and `next_batch(n)`, which returns n * 784 grey levels
+    and one-hot labels [n, 10]. Raises checkpoints.CheckpointError.
+    """
+    with tf.Graph().as_default():
+        tf.set_random_seed(SEED)
+        x = tf.placeholder(
+            tf.float32,
+            [
+                BATCH_SIZE,
+                mnist_lenet5_forward.IMAGE_SIZE,
+                mnist_lenet5_forward.IMAGE_SIZE,
+                mnist_lenet5_forward.NUM_CHANNELS,
+            ],
+        )
+        y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
+        y = mnist_lenet5_forward.forward(x, True, REGULARIZER)
+        global_step = tf.Variable(0, trainable=False, use_resource=True)
+
+        ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
+        cem = tf.reduce_mean(ce)
+        loss = cem + tf.add_n(tf.get_collection('losses'))
+
+        learning_rate = tf.train.exponential_decay(
+            LEARNING_RATE_BASE,
+            global_step,
+            mnist.train.num_examples / BATCH_SIZE,
+            LEARNING_RATE_DECAY,
+            staircase=True,
+        )
+
+        train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
+            loss, global_step=global_step
+        )
+
+        ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
+        # in this order: in the notes the average may take the weights from before the step
+        with tf.control_dependencies([train_step]):
+            ema_op = ema.apply(tf.trainable_variables())
+        with tf.control_dependencies([train_step, ema_op]):
+            train_op = tf.no_op(name='train')
+            step_taken = global_step.read_value()
+
+        saver = tf.train.Saver(save_relative_paths=True)
+
+        with tf.Session() as sess:
+            init_op = tf.global_variables_initializer()
+            sess.run(init_op)
+
+            ckpt = checkpoints.get_state(MODEL_SAVE_PATH)
+            if ckpt and ckpt.model_checkpoint_path:
+                checkpoints.resume(saver, sess, ckpt, MODEL_SAVE_PATH)
+
+            start = int(sess.run(global_step))
+            end = (start // STEPS + 1) * STEPS
+            print('training from step %d to step %d' % (start, end), file=sys.stderr)
+            for i in range(start, end):
+                xs, ys = mnist.train.next_batch(BATCH_SIZE)
+                reshaped_xs = np.reshape(xs, x.get_shape().as_list())  # [100, 28, 28, 1]
+                _, loss_value, step = sess.run(
+                    [train_op, loss, step_taken], feed_dict={x: reshaped_xs, y_: ys}
+                )
+                if i % 100 == 0 or step == end:
+                    print(
+                        'After %d training step(s), loss on training batch is %g.'
+                        % (step, loss_value),
+                        flush=True,
+                    )
+                    checkpoints.save(
+                        saver, sess, os.path.join(MODEL_SAVE_PATH, MODEL_NAME), global_step
+                    )
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description='Trains LeNet-5 on MNIST, going on from the newest checkpoint if there is one.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        '--steps',
+        type=int,
+        default=STEPS,
+        metavar='N',
+        help='the length of a run. Training ends at the next multiple of N: with 300, the first '
+        'run takes steps 1 to 300; stopped at 157 and started again, it takes 158 to 300; '
+        'started once more, 301 to 600',
+    )
+    parser.add_argument(
+        '--data_dir', default='./data/', metavar='DIR', help='where the four MNIST files are'
+    )
+    parser.add_argument(
+        '--model_dir', default=MODEL_SAVE_PATH, metavar='DIR', help='where checkpoints go'
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        metavar='N',
+        help='makes a run repeatable: the same weights at the start, batches and dropout. '
+        'Without it they are others every time',
+    )
+    args = parser.parse_args()
+    if args.steps < 1:
+        parser.error('argument --steps: must be at least 1')
+    if args.seed is not None and not 0 <= args.seed < 2**31:
+        parser.error('argument --seed: must be from 0 to 2147483647')
+    return args
+
+
+def main():
+    global STEPS, MODEL_SAVE_PATH, SEED
+    args = parse_args()
+    STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    try:
+        mnist = input_data.read_data_sets(args.data_dir, one_hot=True, seed=SEED)
+        backward(mnist)
+    except (input_data.DataError, checkpoints.CheckpointError) as error:
+        sys.exit('error: %s' % error)
+    except KeyboardInterrupt:
+        print('stopped; the same command goes on from the last checkpoint', file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,94 @@
+"""LeNet-5, fitted to MNIST: the graph from a batch of digits to ten logits.
+
+    x       [n, 28, 28, 1]    grey levels, 0 to 1
+    pool1   [n, 14, 14, 32]   5x5 convolution, ReLU, 2x2 max pooling
+    pool2   [n, 7, 7, 64]     the same again
+    fc1     [n, 512]          fully connected from 7 * 7 * 64 = 3136 nodes, ReLU, dropout
+    y       [n, 10]           fully connected: the logits
+
+1,663,370 parameters in eight variables, `Variable` to `Variable_7`.
+"""
+
+import tensorflow.compat.v1 as tf
+
+IMAGE_SIZE = 28  # pixels, both ways
+NUM_CHANNELS = 1  # grey
+
+CONV1_SIZE = 5  # pixels, both ways
+CONV1_KERNEL_NUM = 32
+
+CONV2_SIZE = 5
+CONV2_KERNEL_NUM = 64
+
+FC_SIZE = 512  # neurons
+OUTPUT_NODE = 10  # one for each digit
+
+
+def get_weight(shape, regularizer):
+    """Returns a weight of `shape`, drawn from a normal distribution cut off at two
+    standard deviations of 0.1.
+
+    Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
+    collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
+    """
+    # A resource variable is read as a snapshot, so that the loss of a step cannot mix in
+    # weights from after its update. It is TensorFlow 2's default; 1.15 needs to be told.
+    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1), use_resource=True)
+    if regularizer is not None:
+        tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
+    return w
+
+
+def get_bias(shape):
+    """Returns a bias of `shape`, all zeros."""
+    b = tf.Variable(tf.zeros(shape), use_resource=True)
+    return b
+
+
+def conv2d(x, w):
+    """Convolves x [n, rows, columns, channels] with w [rows, columns, channels, kernels]
+    in steps of one pixel, zero-padded: the result is [n, rows of x, columns of x, kernels].
+    """
+    return tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
+
+
+def max_pool_2x2(x):
+    """Takes the largest of every 2x2 pixels: [n, rows, columns, channels] becomes
+    [n, rows / 2, columns / 2, channels], rounded up.
+    """
+    return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
+
+
+def forward(x, train, regularizer):
+    """Returns the logits [n, 10] of x [n, 28, 28, 1], float32; n may be unknown.
+
+    `train` (a bool) puts dropout behind the first fully connected layer; `regularizer`
+    is get_weight's. Every call makes new variables: build one network a graph.
+    """
+    conv1_w = get_weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
+    conv1_b = get_bias([CONV1_KERNEL_NUM])
+    conv1 = conv2d(x, conv1_w)  # [n, 28, 28, 32]
+    relu1 = tf.nn.relu(tf.nn.bias_add(conv1, conv1_b))
+    pool1 = max_pool_2x2(relu1)  # [n, 14, 14, 32]
+
+    conv2_w = get_weight([CONV2_SIZE, CONV2_SIZE, CONV1_KERNEL_NUM, CONV2_KERNEL_NUM], regularizer)
+    conv2_b = get_bias([CONV2_KERNEL_NUM])
+    conv2 = conv2d(pool1, conv2_w)  # [n, 14, 14, 64]
+    relu2 = tf.nn.relu(tf.nn.bias_add(conv2, conv2_b))
+    pool2 = max_pool_2x2(relu2)  # [n, 7, 7, 64]
+
+    pool_shape = pool2.get_shape().as_list()
+    nodes = pool_shape[1] * pool_shape[2] * pool_shape[3]
+    # -1 and not the notes' pool_shape[0], which is None where n is unknown
+    reshaped = tf.reshape(pool2, [-1, nodes])  # [n, 3136]
+
+    fc1_w = get_weight([nodes, FC_SIZE], regularizer)
+    fc1_b = get_bias([FC_SIZE])
+    fc1 = tf.nn.relu(tf.matmul(reshaped, fc1_w) + fc1_b)  # [n, 512]
+    if train:
+        fc1 = tf.nn.dropout(fc1, rate=0.5)
+
+    fc2_w = get_weight([FC_SIZE, OUTPUT_NODE], regularizer)
+    fc2_b = get_bias([OUTPUT_NODE])
+    y = tf.matmul(fc1, fc2_w) + fc2_b  # [n, 10]
+    return y

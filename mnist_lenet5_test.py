@@ -1,0 +1,149 @@
+"""Watches the training of LeNet-5: tests every new checkpoint on the 10,000 test digits.
+
+    python mnist_lenet5_test.py --wait
+
+looks for one every five seconds, until Ctrl-C, and prints
+
+    After 301 training step(s), test accuracy = 0.8991
+
+--help lists the flags.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import checkpoints
+import input_data
+import mnist_lenet5_backward
+import mnist_lenet5_forward
+
+TEST_INTERVAL_SECS = 5
+TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
+
+
+def test(mnist, wait=False, once=False):
+    """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
+
+    Returns None if there is no checkpoint at the first look, unless told to `wait` for it;
+    with `once` it returns the accuracy (0 to 1) of the first. Otherwise it does not return.
+
+    mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
+    Raises checkpoints.CheckpointError.
+    """
+    with tf.Graph().as_default():
+        x = tf.placeholder(
+            tf.float32,
+            [
+                None,
+                mnist_lenet5_forward.IMAGE_SIZE,
+                mnist_lenet5_forward.IMAGE_SIZE,
+                mnist_lenet5_forward.NUM_CHANNELS,
+            ],
+        )
+        y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
+        y = mnist_lenet5_forward.forward(x, False, None)
+
+        ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
+        ema_restore = ema.variables_to_restore()
+        saver = tf.train.Saver(ema_restore)
+
+        correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
+        accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
+
+        seen = set()
+        while True:
+            with tf.Session() as sess:
+                ckpt = checkpoints.get_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+                if ckpt and ckpt.model_checkpoint_path:
+                    if checkpoints.restore_new(saver, sess, ckpt, ema_restore, seen):
+                        global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
+                        reshaped_x = np.reshape(
+                            mnist.test.images,
+                            (
+                                mnist.test.num_examples,
+                                mnist_lenet5_forward.IMAGE_SIZE,
+                                mnist_lenet5_forward.IMAGE_SIZE,
+                                mnist_lenet5_forward.NUM_CHANNELS,
+                            ),
+                        )
+                        accuracy_score = mean_in_chunks(
+                            sess, accuracy, feed_dict={x: reshaped_x, y_: mnist.test.labels}
+                        )
+                        print(
+                            'After %s training step(s), test accuracy = %g'
+                            % (global_step, accuracy_score),
+                            flush=True,
+                        )
+                        if once:
+                            return accuracy_score
+                elif not (wait or seen):
+                    print('No checkpoint file found', flush=True)
+                    return None
+            time.sleep(TEST_INTERVAL_SECS)
+
+
+def mean_in_chunks(sess, fetch, feed_dict):
+    """Returns the mean of `fetch`, itself a mean, over examples fed TEST_BATCH_SIZE at a time."""
+    examples = len(next(iter(feed_dict.values())))
+    total = 0.0
+    for i in range(0, examples, TEST_BATCH_SIZE):
+        chunk = {tensor: value[i : i + TEST_BATCH_SIZE] for tensor, value in feed_dict.items()}
+        total += float(sess.run(fetch, feed_dict=chunk)) * min(TEST_BATCH_SIZE, examples - i)
+    return total / examples
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description='Tests every new checkpoint of LeNet-5 on the MNIST test digits.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        '--wait', action='store_true', help='wait for the first checkpoint if there is none'
+    )
+    parser.add_argument(
+        '--once', action='store_true', help='end after the newest checkpoint has been tested'
+    )
+    parser.add_argument(
+        '--interval',
+        type=float,
+        default=TEST_INTERVAL_SECS,
+        metavar='SECONDS',
+        help='how long to wait between two looks',
+    )
+    parser.add_argument(
+        '--data_dir', default='./data/', metavar='DIR', help='where the four MNIST files are'
+    )
+    parser.add_argument(
+        '--model_dir',
+        default=mnist_lenet5_backward.MODEL_SAVE_PATH,
+        metavar='DIR',
+        help='where the checkpoints are',
+    )
+    args = parser.parse_args()
+    if not 0 <= args.interval <= 86400:
+        parser.error('argument --interval: must be from 0 to 86400 seconds')
+    return args
+
+
+def main():
+    global TEST_INTERVAL_SECS
+    args = parse_args()
+    TEST_INTERVAL_SECS = args.interval
+    mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    try:
+        mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
+        if test(mnist, args.wait, args.once) is None:
+            sys.exit(1)
+    except (input_data.DataError, checkpoints.CheckpointError) as error:
+        sys.exit('error: %s' % error)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    main()

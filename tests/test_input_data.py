@@ -1,0 +1,232 @@
+"""input_data: reading, serving in batches, and refusing bad files."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import DATA, idx, small_mnist
+
+import input_data
+
+TRAIN_IMAGES = 'train-images-idx3-ubyte'
+TRAIN_LABELS = 'train-labels-idx1-ubyte'
+
+
+@pytest.fixture(scope='module')
+def mnist():
+    return input_data.read_data_sets(DATA, one_hot=True)
+
+
+def test_shipped_files_are_mnist():
+    for name, md5 in input_data.MNIST_MD5.items():
+        with gzip.open('%s/%s.gz' % (DATA, name)) as file:
+            assert hashlib.md5(file.read()).hexdigest() == md5
+
+
+def test_mnist(mnist):
+    assert mnist._fields == ('train', 'validation', 'test')
+    assert [d.num_examples for d in mnist] == [55000, 5000, 10000]
+    for data in mnist:
+        assert data.images.shape == (data.num_examples, 784)
+        assert data.images.dtype == np.float32
+        assert data.images.min() == 0 and data.images.max() == 1
+        assert data.labels.shape == (data.num_examples, 10)
+        assert (data.labels.sum(axis=1) == 1).all()
+        assert data.epochs_completed == 0
+    # what tensorflow.examples.tutorials.mnist.input_data of TensorFlow 1.15.5 gives, to the bit
+    assert hashlib.md5(mnist.train.images.tobytes()).hexdigest() == (
+        '0530f260a588e0e5b4e6fa4d01c1f577'
+    )
+    assert hashlib.md5(mnist.train.labels.tobytes()).hexdigest() == (
+        'c3a8d3cc0ddd2610d16c5b13e8c6ad50'
+    )
+    assert hashlib.md5(mnist.validation.images.tobytes()).hexdigest() == (
+        '245ff294503c9d5416972a7652f6871e'
+    )
+    assert hashlib.md5(mnist.test.images.tobytes()).hexdigest() == (
+        '20426c39a379a90442152f8aaaacd0eb'
+    )
+    assert mnist.train.labels[:5].argmax(axis=1).tolist() == [7, 3, 4, 6, 1]
+
+
+def test_forms(small_dir):
+    files = small_mnist()
+    pixels = np.frombuffer(files[TRAIN_IMAGES], np.uint8)[16:].reshape(20, 28, 28, 1)
+
+    def read(**options):
+        return input_data.read_data_sets(str(small_dir), validation_size=4, **options)
+
+    flat = read().train
+    assert flat.images.dtype == np.float32
+    assert (
+        flat.images.tobytes()
+        == (pixels[4:].reshape(16, 784).astype(np.float32) * np.float32(1 / 255)).tobytes()
+    )
+    assert flat.labels.tolist() == [(4 + i) % 10 for i in range(16)]
+    assert flat.labels.dtype == np.uint8
+    assert read(reshape=False).train.images.shape == (16, 28, 28, 1)
+    for dtype in np.uint8, tf.uint8, 'uint8':
+        assert (read(dtype=dtype, reshape=False).train.images == pixels[4:]).all()
+    for dtype in np.float32, tf.float32:
+        assert (read(dtype=dtype).train.images == flat.images).all()
+    with pytest.raises(TypeError, match='float64'):
+        read(dtype=np.float64)
+    with pytest.raises(ValueError, match='fake_data'):
+        read(fake_data=True)
+    one_hot = read(one_hot=True).train
+    assert one_hot.labels.argmax(axis=1).tolist() == flat.labels.tolist()
+    assert one_hot.labels.sum() == 16
+    assert read().validation.num_examples == 4
+    everything = input_data.read_data_sets(str(small_dir), validation_size=0)
+    assert everything.train.num_examples == 20
+    with pytest.raises(input_data.DataError, match='no examples'):
+        everything.validation.next_batch(1)
+    # the order of the arguments is that of TensorFlow 1's function
+    positional = input_data.read_data_sets(str(small_dir), False, True, np.uint8, False, 3, 1)
+    assert positional.train.images.shape == (17, 28, 28, 1)
+    assert positional.train.images.dtype == np.uint8
+    assert positional.train.labels.shape == (17, 10)
+
+
+def test_uncompressed_files_are_found_and_gz_wins(tmp_path):
+    for name, content in small_mnist().items():
+        (tmp_path / name).write_bytes(content)
+    plain = input_data.read_data_sets(str(tmp_path), validation_size=0)
+    assert plain.train.labels[0] == 0
+    (tmp_path / (TRAIN_LABELS + '.gz')).write_bytes(
+        gzip.compress(idx(np.full(20, 9, dtype=np.uint8)))
+    )
+    assert input_data.read_data_sets(str(tmp_path), validation_size=0).train.labels[0] == 9
+
+
+def numbers(n, seed=0):
+    return input_data.DataSet(np.arange(n), np.arange(n) * 10, seed=seed)
+
+
+def test_next_batch_across_the_ends_of_epochs():
+    data = numbers(10)
+    served = []
+    for i in range(15):  # 4 at a time, 6 epochs of 10
+        xs, ys = data.next_batch(4)
+        assert len(xs) == 4 and (ys == xs * 10).all()
+        served.extend(xs)
+        # as in TensorFlow 1, an epoch counts as completed when the next one is begun
+        assert data.epochs_completed == (len(served) - 1) // 10, i
+    epochs = np.reshape(served, (6, 10))
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+    assert len({tuple(epoch) for epoch in epochs}) == 6
+    assert data.images.tolist() == list(range(10))
+
+
+def test_next_batch_unshuffled_and_larger_than_the_data():
+    data = numbers(10)
+    assert data.next_batch(7, shuffle=False)[0].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert data.next_batch(7, shuffle=False)[0].tolist() == [7, 8, 9, 0, 1, 2, 3]
+    assert data.epochs_completed == 1
+    xs = numbers(10).next_batch(25)[0]
+    assert len(xs) == 25
+    assert sorted(xs[:10]) == sorted(xs[10:20]) == list(range(10))
+    with pytest.raises(ValueError, match='fake_data'):
+        data.next_batch(1, fake_data=True)
+
+
+def test_seed():
+    assert numbers(50, 1).next_batch(50)[0].tolist() == numbers(50, 1).next_batch(50)[0].tolist()
+    assert numbers(50, 1).next_batch(50)[0].tolist() != numbers(50, 2).next_batch(50)[0].tolist()
+    no_seed = [numbers(50, None).next_batch(50)[0].tolist() for _ in range(2)]
+    assert no_seed[0] != no_seed[1]
+
+
+def test_an_epochs_end_copies_no_images(mnist):
+    images = mnist.train.images
+    for _ in range(2):
+        mnist.train.next_batch(40000)
+    assert mnist.train.epochs_completed == 1
+    assert mnist.train.images is images
+
+
+GOOD = small_mnist()
+IMAGES, LABELS = GOOD[TRAIN_IMAGES], GOOD[TRAIN_LABELS]
+
+
+@pytest.mark.parametrize(
+    'name, content, problem',
+    [
+        (TRAIN_IMAGES + '.gz', b'<html>404</html>', r'cannot be read \(Not a gzipped file'),
+        (TRAIN_IMAGES + '.gz', gzip.compress(IMAGES)[:-9], 'truncated'),
+        (TRAIN_IMAGES + '.gz', gzip.compress(IMAGES)[:-8] + bytes(8), 'CRC check failed'),
+        (TRAIN_IMAGES, IMAGES[:-1], 'truncated, 1 bytes are missing'),
+        (TRAIN_IMAGES, IMAGES[:15], 'truncated in its header'),
+        (TRAIN_IMAGES, b'', 'truncated in its header'),
+        (TRAIN_IMAGES, IMAGES + b'x', '1 trailing bytes'),
+        (TRAIN_IMAGES, LABELS, 'wrong magic number, 2049 and not 2051'),
+        (TRAIN_IMAGES, b'\xff' * 16 + IMAGES[16:], 'wrong magic number, 4294967295'),
+        (TRAIN_IMAGES, IMAGES[:4] + b'\xff' * 12 + IMAGES[16:], 'truncated'),
+        (TRAIN_IMAGES, idx(np.zeros((20, 32, 30), np.uint8)), 'images of 32 x 30 pixels'),
+        (TRAIN_LABELS, idx(np.zeros(19, np.uint8)), '19 labels for 20 images'),
+        (TRAIN_LABELS, idx(np.full(20, 10, np.uint8)), 'has the label 10'),
+        (TRAIN_LABELS, LABELS + bytes(3), '3 trailing bytes'),
+        (TRAIN_LABELS, LABELS[:-1], 'truncated, 1 bytes are missing'),
+    ],
+)
+def test_bad_file(tmp_path, name, content, problem):
+    files = {**GOOD}
+    files.pop(name.replace('.gz', ''))
+    for good_name, good_content in files.items():
+        (tmp_path / good_name).write_bytes(good_content)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(input_data.DataError, match=problem) as caught:
+        input_data.read_data_sets(str(tmp_path), validation_size=0)
+    message = str(caught.value)
+    assert message.startswith('%s: ' % (tmp_path / name))
+    assert '\n' not in message
+
+
+def test_more_bad_input(tmp_path):
+    empty = small_mnist(train=0)
+    for name, content in empty.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(input_data.DataError, match='holds no examples'):
+        input_data.read_data_sets(str(tmp_path))
+    for name, content in small_mnist().items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(input_data.DataError, match='validation_size is 21, and there are 20'):
+        input_data.read_data_sets(str(tmp_path), validation_size=21)
+    (tmp_path / TRAIN_IMAGES).unlink()
+    (tmp_path / TRAIN_IMAGES).mkdir()
+    with pytest.raises(input_data.DataError, match='cannot be read .*directory'):
+        input_data.read_data_sets(str(tmp_path))
+
+
+def test_mutated_files_are_read_or_refused(small_dir):
+    """A few hundred random changes to a file: the one-line error, or data of the right form."""
+    random = np.random.RandomState(1)
+    refused = 0
+    for _ in range(300):
+        name = TRAIN_LABELS if random.randint(2) else TRAIN_IMAGES
+        path = small_dir / (name + '.gz')
+        good = path.read_bytes()
+        content = bytearray(GOOD[name] if random.randint(2) else good)
+        plain = bytes(content) != good
+        for _ in range(random.randint(1, 4)):
+            at = random.randint(min(len(content), 40) if random.randint(2) else len(content))
+            change = random.randint(3)
+            if change == 0:
+                content[at] ^= 1 << random.randint(8)
+            elif change == 1:
+                del content[at:]
+                break
+            else:
+                content[at:at] = random.bytes(random.randint(1, 9))
+        path.write_bytes(gzip.compress(bytes(content), 1) if plain else content)
+        try:
+            data = input_data.read_data_sets(str(small_dir), validation_size=0).train
+            assert data.images.shape == (20, 784) and data.labels.shape == (20,)
+        except input_data.DataError as error:
+            assert str(error).startswith(str(path)) and '\n' not in str(error)
+            refused += 1
+        path.write_bytes(good)
+    assert 0 < refused < 300
