@@ -16,7 +16,7 @@ class CheckpointError(Exception):
     """A checkpoint cannot be read or written; one line says which, why, and what to do."""
 
 
-def get_state(model_dir):
+def get_checkpoint_state(model_dir):
     """Returns the CheckpointState in the file `checkpoint`, None if there is no such file.
 
     Raises CheckpointError if it is there and cannot be understood; to train anew beside it
@@ -62,7 +62,7 @@ def restore_new(saver, sess, ckpt, variables, seen):
         _restore(saver, sess, path, variables)
     except CheckpointError:
         time.sleep(1)  # in which the trainer ends what it was doing
-        now = get_state(os.path.dirname(path))
+        now = get_checkpoint_state(os.path.dirname(path))
         if now and now.model_checkpoint_path == path and _version(path) == version:
             raise
         return False

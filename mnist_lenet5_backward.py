@@ -9,7 +9,6 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 Press Ctrl-C to stop, run it again to go on. --help lists the flags.
 """
 
-import argparse
 import os
 import sys
 
@@ -17,6 +16,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import checkpoints
+import command_line
 import input_data
 import mnist_lenet5_forward
 
@@ -83,7 +83,7 @@ def backward(mnist):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
-            ckpt = checkpoints.get_state(MODEL_SAVE_PATH)
+            ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.resume(saver, sess, ckpt, MODEL_SAVE_PATH)
 
@@ -107,55 +107,13 @@ def backward(mnist):
                     )
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(
-        description='Trains LeNet-5 on MNIST, going on from the newest checkpoint if there is one.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument(
-        '--steps',
-        type=int,
-        default=STEPS,
-        metavar='N',
-        help='the length of a run. Training ends at the next multiple of N: with 300, the first '
-        'run takes steps 1 to 300; stopped at 157 and started again, it takes 158 to 300; '
-        'started once more, 301 to 600',
-    )
-    parser.add_argument(
-        '--data_dir', default='./data/', metavar='DIR', help='where the four MNIST files are'
-    )
-    parser.add_argument(
-        '--model_dir', default=MODEL_SAVE_PATH, metavar='DIR', help='where checkpoints go'
-    )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        metavar='N',
-        help='makes a run repeatable: the same weights at the start, batches and dropout. '
-        'Without it they are others every time',
-    )
-    args = parser.parse_args()
-    if args.steps < 1:
-        parser.error('argument --steps: must be at least 1')
-    if args.seed is not None and not 0 <= args.seed < 2**31:
-        parser.error('argument --seed: must be from 0 to 2147483647')
-    return args
-
-
 def main():
     global STEPS, MODEL_SAVE_PATH, SEED
-    args = parse_args()
+    args = command_line.parse_training(STEPS, MODEL_SAVE_PATH)
     STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
-    tf.logging.set_verbosity(tf.logging.ERROR)
-    try:
-        mnist = input_data.read_data_sets(args.data_dir, one_hot=True, seed=SEED)
-        backward(mnist)
-    except (input_data.DataError, checkpoints.CheckpointError) as error:
-        sys.exit('error: %s' % error)
-    except KeyboardInterrupt:
-        print('stopped; the same command goes on from the last checkpoint', file=sys.stderr)
-        sys.exit(130)
+    mnist = input_data.read_data_sets(args.data_dir, one_hot=True, seed=SEED)
+    backward(mnist)
 
 
 if __name__ == '__main__':
-    main()
+    command_line.run(main)

@@ -9,14 +9,13 @@ looks for one every five seconds, until Ctrl-C, and prints
 --help lists the flags.
 """
 
-import argparse
-import sys
 import time
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import checkpoints
+import command_line
 import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_forward
@@ -57,7 +56,7 @@ def test(mnist, wait=False, once=False):
         seen = set()
         while True:
             with tf.Session() as sess:
-                ckpt = checkpoints.get_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+                ckpt = checkpoints.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
                 if ckpt and ckpt.model_checkpoint_path:
                     if checkpoints.restore_new(saver, sess, ckpt, ema_restore, seen):
                         global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
@@ -96,54 +95,14 @@ def mean_in_chunks(sess, fetch, feed_dict):
     return total / examples
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(
-        description='Tests every new checkpoint of LeNet-5 on the MNIST test digits.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument(
-        '--wait', action='store_true', help='wait for the first checkpoint if there is none'
-    )
-    parser.add_argument(
-        '--once', action='store_true', help='end after the newest checkpoint has been tested'
-    )
-    parser.add_argument(
-        '--interval',
-        type=float,
-        default=TEST_INTERVAL_SECS,
-        metavar='SECONDS',
-        help='how long to wait between two looks',
-    )
-    parser.add_argument(
-        '--data_dir', default='./data/', metavar='DIR', help='where the four MNIST files are'
-    )
-    parser.add_argument(
-        '--model_dir',
-        default=mnist_lenet5_backward.MODEL_SAVE_PATH,
-        metavar='DIR',
-        help='where the checkpoints are',
-    )
-    args = parser.parse_args()
-    if not 0 <= args.interval <= 86400:
-        parser.error('argument --interval: must be from 0 to 86400 seconds')
-    return args
-
-
 def main():
     global TEST_INTERVAL_SECS
-    args = parse_args()
+    args = command_line.parse_watching(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
     TEST_INTERVAL_SECS = args.interval
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
-    tf.logging.set_verbosity(tf.logging.ERROR)
-    try:
-        mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
-        if test(mnist, args.wait, args.once) is None:
-            sys.exit(1)
-    except (input_data.DataError, checkpoints.CheckpointError) as error:
-        sys.exit('error: %s' % error)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
+    return 1 if test(mnist, args.wait, args.once) is None else 0
 
 
 if __name__ == '__main__':
-    main()
+    command_line.run(main)

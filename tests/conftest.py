@@ -1,15 +1,13 @@
 import gzip
 import os
 import struct
-import sys
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-sys.path.insert(0, os.path.dirname(__file__))
 
 
 def idx(array):
@@ -36,3 +34,21 @@ def small_dir(tmp_path):
     for name, content in small_mnist().items():
         (tmp_path / (name + '.gz')).write_bytes(gzip.compress(content))
     return tmp_path
+
+
+CHECKPOINT_VARIABLES = ['Variable'] + ['Variable_%d' % i for i in range(1, 9)]
+CHECKPOINT_VARIABLES += [name + '/ExponentialMovingAverage' for name in CHECKPOINT_VARIABLES[:8]]
+
+
+def write_checkpoint(folder, step, parameters, shadows):
+    """A checkpoint as training writes them, made of NumPy arrays."""
+    values = dict(zip(CHECKPOINT_VARIABLES, [*parameters, step, *shadows]))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        variables = {
+            name: tf.Variable(np.int32(value) if name == 'Variable_8' else np.float32(value))
+            for name, value in values.items()
+        }
+        sess.run(tf.global_variables_initializer())
+        folder.mkdir(exist_ok=True)
+        path = str(folder / 'mnist_model')
+        tf.train.Saver(variables).save(sess, path, step, write_meta_graph=False)

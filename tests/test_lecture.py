@@ -126,9 +126,9 @@ def test_examples_of_conv2d_and_max_pool():
 
 
 def test_max_pool_takes_the_largest():
-    x = np.array([[1, 2, 5], [4, 3, 6], [7, 0, 9]], np.float32).reshape(1, 3, 3, 1)
+    x = np.array([[1, 2, 5], [4, 8, 6], [7, 0, 9]], np.float32).reshape(1, 3, 3, 1)
     pooled = evaluate(lambda: mnist_lenet5_forward.max_pool_2x2(tf.constant(x)))
-    assert pooled[0, :, :, 0].tolist() == [[4, 6], [7, 9]]  # 3 / 2, rounded up
+    assert pooled[0, :, :, 0].tolist() == [[8, 6], [7, 9]]  # 3 / 2, rounded up
 
 
 # 7.2, training

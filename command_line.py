@@ -1,0 +1,75 @@
+"""The flags of the two scripts, and how they end: the error line and the exit status."""
+
+import argparse
+import sys
+
+import tensorflow.compat.v1 as tf
+
+import checkpoints
+import input_data
+
+
+def _parser(description, model_dir):
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument('--data_dir', default='./data/', metavar='DIR', help='the MNIST files')
+    parser.add_argument('--model_dir', default=model_dir, metavar='DIR', help='the checkpoints')
+    return parser
+
+
+def parse_training(steps, model_dir):
+    """Returns the training flags: data_dir, model_dir, steps, seed. The arguments are defaults."""
+    parser = _parser('Trains LeNet-5 on MNIST, from the current checkpoint if any.', model_dir)
+    parser.add_argument(
+        '--steps',
+        type=int,
+        default=steps,
+        metavar='N',
+        help='the length of a run. A run ends at the next multiple of N. With --steps 300 the '
+        'first takes steps 1 to 300; if it is stopped at step 157, the next takes 158 to 300; '
+        'and the one after that 301 to 600',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        metavar='N',
+        help='repeats the random numbers of another run with this seed: weights at the start, '
+        'order of the digits, dropout. Without it they differ every time',
+    )
+    args = parser.parse_args()
+    if args.steps < 1:
+        parser.error('argument --steps: must be at least 1')
+    if args.seed is not None and not 0 <= args.seed < 2**31:
+        parser.error('argument --seed: must be from 0 to 2147483647')
+    return args
+
+
+def parse_watching(interval, model_dir):
+    """Returns the watching flags: data_dir, model_dir, interval (in seconds), wait, once."""
+    parser = _parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
+    parser.add_argument(
+        '--interval', type=float, default=interval, metavar='SECONDS', help='between two looks'
+    )
+    parser.add_argument(
+        '--wait', action='store_true', help='if there is no checkpoint yet, wait for it'
+    )
+    parser.add_argument('--once', action='store_true', help='test one checkpoint, then end')
+    args = parser.parse_args()
+    if not 0 <= args.interval <= 86400:
+        parser.error('argument --interval: must be from 0 to 86400 seconds')
+    return args
+
+
+def run(main):
+    """Runs main() and ends the process with what it returns as its exit status.
+
+    1 and a line on stderr for data or checkpoints that cannot be used, 130 for Ctrl-C.
+    """
+    tf.logging.set_verbosity(tf.logging.ERROR)  # Saver warns of its own use of an old function
+    try:
+        sys.exit(main())
+    except (input_data.DataError, checkpoints.CheckpointError) as error:
+        sys.exit('error: %s' % error)
+    except KeyboardInterrupt:
+        sys.exit(130)

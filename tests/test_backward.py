@@ -1,0 +1,339 @@
+"""mnist_lenet5_backward: the training step against NumPy, runs, resume, checkpoints."""
+
+import os
+import re
+import shutil
+import signal
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import reference
+import tensorflow.compat.v1 as tf
+from conftest import CHECKPOINT_VARIABLES, write_checkpoint
+
+import checkpoints
+import input_data
+import mnist_lenet5_backward
+import mnist_lenet5_forward
+
+LINE = 'After %d training step(s), loss on training batch is '
+
+
+class Noise:
+    """A foreign training set: nothing but next_batch and num_examples."""
+
+    num_examples = 4
+
+    def __init__(self):
+        self.random = np.random.RandomState(7)
+        self.batches = []
+
+    def next_batch(self, batch_size):
+        labels = self.random.randint(0, 10, batch_size)
+        self.batches.append((self.random.rand(batch_size, 784), np.eye(10)[labels]))
+        return self.batches[-1]
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch, capsys):
+    """train(steps): a run on batches of two; returns its steps on stdout and its stderr."""
+    monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 2)
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
+
+    def run(steps, data=None):
+        monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', steps)
+        mnist_lenet5_backward.backward(SimpleNamespace(train=data or Noise()))
+        captured = capsys.readouterr()
+        lines = captured.out.splitlines()
+        found = [
+            re.fullmatch(r'After (\d+) training step\(s\), loss .* is \S+\.', li) for li in lines
+        ]
+        return [int(match.group(1)) for match in found], captured.err
+
+    run.model = tmp_path / 'model'
+    return run
+
+
+def saved_steps(model):
+    return sorted(
+        int(name[len('mnist_model-') : -len('.index')])
+        for name in os.listdir(str(model))
+        if name.endswith('.index')
+    )
+
+
+def test_constants_are_the_notes():
+    assert mnist_lenet5_backward.BATCH_SIZE == 100
+    assert mnist_lenet5_backward.LEARNING_RATE_BASE == 0.005
+    assert mnist_lenet5_backward.LEARNING_RATE_DECAY == 0.99
+    assert mnist_lenet5_backward.REGULARIZER == 0.0001
+    assert mnist_lenet5_backward.STEPS == 50000
+    assert mnist_lenet5_backward.MOVING_AVERAGE_DECAY == 0.99
+    assert mnist_lenet5_backward.MODEL_SAVE_PATH == './model/'
+    assert mnist_lenet5_backward.MODEL_NAME == 'mnist_model'
+
+
+def test_three_steps_against_numpy(train, monkeypatch, capsys):
+    """SGD, decay after two steps, the average of what each step leaves; without dropout."""
+    monkeypatch.setattr(
+        mnist_lenet5_forward,
+        'forward',
+        lambda x, train, regularizer, forward=mnist_lenet5_forward.forward: forward(
+            x, False, regularizer
+        ),
+    )
+    parameters = reference.initial_parameters()
+    shadows = reference.initial_parameters(seed=1)
+    write_checkpoint(train.model, 0, parameters, shadows)
+    for end in 1, 2, 3:  # each in a run of its own, to see every loss and every checkpoint
+        data = Noise()
+        data.random.seed(end)
+        monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 1)
+        mnist_lenet5_backward.backward(SimpleNamespace(train=data))
+        ((xs, ys),) = data.batches
+        loss, parameters, shadows = reference.train_step(
+            xs.reshape(-1, 28, 28, 1), ys.argmax(axis=1), parameters, shadows, end - 1, 4 / 2
+        )
+        printed = capsys.readouterr().out
+        assert printed.startswith(LINE % end)
+        assert float(printed.split()[-1][:-1]) == pytest.approx(loss, rel=1e-5)
+        reader = tf.train.load_checkpoint(str(train.model / ('mnist_model-%d' % end)))
+        assert reader.get_tensor('Variable_8') == end
+        for i, name in enumerate(CHECKPOINT_VARIABLES[:8]):
+            np.testing.assert_allclose(reader.get_tensor(name), parameters[i], atol=2e-6)
+            np.testing.assert_allclose(
+                reader.get_tensor(name + '/ExponentialMovingAverage'), shadows[i], atol=2e-6
+            )
+
+
+def test_order_within_a_step_is_by_construction(train):
+    """Loss and learning rate read before the update, the average after it, then the step."""
+
+    class Stop(Exception):
+        pass
+
+    class StopAtFirstBatch(Noise):
+        def next_batch(self, batch_size):
+            self.graph = tf.get_default_graph()
+            raise Stop
+
+    data = StopAtFirstBatch()
+    with pytest.raises(Stop):
+        train(1, data)
+    ops = data.graph.get_operations()
+
+    def all_before(op, seen=None):
+        seen = set() if seen is None else seen
+        for previous in [tensor.op for tensor in op.inputs] + list(op.control_inputs):
+            if previous not in seen:
+                seen.add(previous)
+                all_before(previous, seen)
+        return seen
+
+    def of_type(op_type, among=ops):
+        return [op for op in among if op.type == op_type]
+
+    def handle(op):
+        return op.inputs[0].op.name
+
+    updates = {handle(op): op for op in of_type('ResourceApplyGradientDescent')}
+    assert len(updates) == 8
+    (train_op,) = [op for op in ops if op.name == 'train']
+    (count,) = [op for op in of_type('AssignAddVariableOp') if handle(op) == 'Variable_8']
+    assert set(updates.values()) < all_before(count)
+
+    (loss,) = [op for op in of_type('AddV2') if of_type('AddN', [t.op for t in op.inputs])]
+    reads = of_type('ReadVariableOp', all_before(loss))
+    assert {handle(op) for op in reads} == set(updates)
+    for read in reads:
+        assert read in all_before(updates[handle(read)])
+    (rate_read,) = [
+        op
+        for op in of_type('ReadVariableOp', all_before(updates['Variable']))
+        if handle(op) == 'Variable_8'
+    ]
+    assert count not in all_before(rate_read)
+
+    averages = [op for op in all_before(train_op) if op.name.startswith('ExponentialMovingAverage')]
+    reads = of_type('ReadVariableOp', averages)
+    assert {handle(op) for op in reads} >= set(updates) | {'Variable_8'}
+    for read in reads:
+        if not handle(read).endswith('/ExponentialMovingAverage'):
+            assert count in all_before(read), read.name
+    step_taken = of_type('ReadVariableOp')[-1]
+    assert handle(step_taken) == 'Variable_8' and count in all_before(step_taken)
+
+
+def test_steps_of_runs_and_resumes(train):
+    steps, stderr = train(157)
+    assert steps == [1, 101, 157]
+    assert 'training from step 0 to step 157\n' in stderr
+    steps, stderr = train(300)
+    assert steps == [201, 300]
+    assert 'training from step 157 to step 300\n' in stderr
+    steps, stderr = train(300)
+    assert steps == [301, 401, 501, 600]
+    assert 'training from step 300 to step 600\n' in stderr
+    assert saved_steps(train.model) == [300, 301, 401, 501, 600]
+
+
+def test_five_checkpoints_are_kept_across_restarts(train):
+    train(1)
+    unlisted = train.model / 'mnist_model-900.index'
+    unlisted.write_bytes(b'')
+    for _ in range(7):
+        train(1)
+    assert saved_steps(train.model) == [4, 5, 6, 7, 8, 900]
+    assert sorted({name.split('.')[-1] for name in os.listdir(str(train.model))}) == [
+        'checkpoint',
+        'data-00000-of-00001',
+        'index',
+    ]
+
+
+def test_a_copied_folder_leaves_the_original_alone(train, monkeypatch):
+    for _ in range(5):
+        train(1)
+    state = train.model / 'checkpoint'
+    state.write_text(re.sub('"(.*)"', '"%s/\\1"' % train.model, state.read_text()))
+    before = sorted(os.listdir(str(train.model)))
+    copy = train.model.parent / 'copy'
+    shutil.copytree(str(train.model), str(copy))
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(copy))
+    for _ in range(2):
+        train(1)
+    assert sorted(os.listdir(str(train.model))) == before
+    assert saved_steps(copy) == [3, 4, 5, 6, 7]
+    moved = copy.rename(train.model.parent / 'moved')
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(moved))
+    assert train(1)[0] == [8]
+
+
+def test_variables_in_the_checkpoint(train):
+    train(1)
+    reader = tf.train.load_checkpoint(str(train.model / 'mnist_model-1'))
+    shapes = reader.get_variable_to_shape_map()
+    assert sorted(shapes) == sorted(CHECKPOINT_VARIABLES) and len(shapes) == 17
+    for i, shape in enumerate(reference.SHAPES):
+        assert tuple(shapes[CHECKPOINT_VARIABLES[i]]) == shape
+        assert tuple(shapes[CHECKPOINT_VARIABLES[i] + '/ExponentialMovingAverage']) == shape
+    types = reader.get_variable_to_dtype_map()
+    assert types.pop('Variable_8') == tf.int32
+    assert set(types.values()) == {tf.float32}
+
+
+def test_it_leaves_the_process_as_it_was(train, tmp_path):
+    """Off the main thread, no signal handler left, no default graph changed."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    graph = tf.get_default_graph()
+    done = []
+    thread = threading.Thread(target=lambda: done.append(train(2)[0]))
+    thread.start()
+    thread.join()
+    assert done == [[1, 2]]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert tf.get_default_graph() is graph
+
+
+def test_our_data_set_and_seed(train, small_dir, monkeypatch, capsys):
+    def first_line(seed):
+        mnist = input_data.read_data_sets(
+            str(small_dir), one_hot=True, validation_size=0, seed=seed
+        )
+        monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
+        monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 1)
+        mnist_lenet5_backward.backward(mnist)
+        shutil.rmtree(str(train.model))
+        return capsys.readouterr().out
+
+    assert first_line(1) == first_line(1) != first_line(2)
+    assert first_line(None) != first_line(None)
+
+
+def test_app_of_the_notes_series(train, monkeypatch):
+    """Code as others wrote it against the notes' modules, apart from its imports."""
+    train(1)
+
+    def restore_model(testPicArr):
+        with tf.Graph().as_default():
+            x = tf.placeholder(tf.float32, [1, 28, 28, 1])
+            y = mnist_lenet5_forward.forward(x, False, None)
+            preValue = tf.argmax(y, 1)
+            variable_averages = tf.train.ExponentialMovingAverage(
+                mnist_lenet5_backward.MOVING_AVERAGE_DECAY
+            )
+            variables_to_restore = variable_averages.variables_to_restore()
+            saver = tf.train.Saver(variables_to_restore)
+            with tf.Session() as sess:
+                ckpt = tf.train.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+                assert ckpt and ckpt.model_checkpoint_path
+                saver.restore(sess, ckpt.model_checkpoint_path)
+                return sess.run(preValue, feed_dict={x: testPicArr})
+
+    picture = np.random.RandomState(0).rand(1, 28, 28, 1)
+    reader = tf.train.load_checkpoint(str(train.model / 'mnist_model-1'))
+    shadows = [
+        reader.get_tensor(name + '/ExponentialMovingAverage') for name in CHECKPOINT_VARIABLES[:8]
+    ]
+    assert restore_model(picture) == reference.logits(picture, shadows).argmax()
+
+
+def refused(train, match):
+    """Expects a run to be refused in one line, without a change in the folder."""
+    before = {p.name: p.read_bytes() for p in train.model.iterdir() if p.is_file()}
+    with pytest.raises(checkpoints.CheckpointError, match=match) as caught:
+        train(1)
+    assert '\n' not in str(caught.value)
+    assert str(train.model) in str(caught.value)
+    assert before == {p.name: p.read_bytes() for p in train.model.iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    'suffix, damage, reason',
+    [
+        ('.index', lambda content: content[: len(content) // 2], 'sstable'),
+        ('.index', lambda content: b'', 'sstable'),
+        ('.index', None, '.'),
+        ('.data-00000-of-00001', lambda content: content[:-1], 'Read less bytes'),
+        (
+            '.data-00000-of-00001',
+            lambda content: content[:1000] + b'damage' + content[1006:],
+            'Checksum does not match',
+        ),
+        ('.data-00000-of-00001', None, 'No such file'),
+    ],
+)
+def test_damaged_checkpoint(train, suffix, damage, reason):
+    train(1)
+    path = train.model / ('mnist_model-1' + suffix)
+    if damage:
+        path.write_bytes(damage(path.read_bytes()))
+    else:
+        path.unlink()
+    refused(train, 'mnist_model-1: cannot be restored .*%s.*; name another one' % reason)
+
+
+@pytest.mark.parametrize('content', [b'', b'garbage', b'\xff\xfe', b'model_checkpoint_path: ""'])
+def test_garbled_checkpoint_file(train, content):
+    train(1)
+    (train.model / 'checkpoint').write_bytes(content)
+    refused(train, 'checkpoint: cannot be read')
+
+
+def test_checkpoint_of_another_network(train):
+    parameters = reference.initial_parameters()
+    parameters[2] = parameters[2][..., :16]
+    write_checkpoint(train.model, 5, parameters, parameters)
+    refused(train, r'Variable_2 has the shape \[5, 5, 32, 16\] and not \(5, 5, 32, 64\)')
+    parameters = reference.initial_parameters()
+    write_checkpoint(train.model, 5, parameters, shadows=[])
+    refused(train, 'Key Variable/ExponentialMovingAverage not found')
+
+
+def test_save_that_fails(train, tmp_path, capsys):
+    train.model.write_bytes(b'a file and not a folder')
+    with pytest.raises(checkpoints.CheckpointError, match='cannot be saved') as caught:
+        train(1)
+    assert '\n' not in str(caught.value)

@@ -1,0 +1,159 @@
+"""The scripts as a user runs them: in subprocesses, in a folder with nothing but a data set."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import DATA, ROOT
+
+TRAIN = 'mnist_lenet5_backward.py'
+TEST = 'mnist_lenet5_test.py'
+TRAIN_LINE = r'After %s training step\(s\), loss on training batch is \d+(\.\d+)?\.'
+TEST_LINE = r'After %s training step\(s\), test accuracy = (0\.\d+|1)'
+
+
+class Script(subprocess.Popen):
+    """One of the scripts, running; stdout and stderr go to files."""
+
+    def __init__(self, folder, *args):
+        self.log = str(folder / ('%s.%d' % (args[0], time.monotonic_ns())))
+        with open(self.log + '.out', 'w') as out, open(self.log + '.err', 'w') as err:
+            command = [sys.executable, os.path.join(ROOT, args[0]), *args[1:]]
+            super().__init__(command, cwd=str(folder), stdout=out, stderr=err)
+
+    def lines(self, stream='out'):
+        with open('%s.%s' % (self.log, stream)) as file:
+            return file.read().splitlines()
+
+    def wait_for(self, pattern):
+        """Waits for a line on stdout; a minute is for a busy machine, not a measurement."""
+        deadline = time.monotonic() + 60
+        while not any(re.fullmatch(pattern, line) for line in self.lines()):
+            assert time.monotonic() < deadline and self.poll() is None, self.lines('err')
+            time.sleep(0.05)
+
+    def finish(self):
+        """Waits for the end; returns the exit status, the lines of stdout, and of stderr."""
+        status = self.wait(timeout=120)
+        err = self.lines('err')
+        assert not any('Traceback' in line for line in err), err
+        return status, self.lines(), err
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(script, *flags): starts it in an empty folder beside data/; kills it at the end."""
+    os.symlink(DATA, str(tmp_path / 'data'))
+    scripts = []
+
+    def start(*args):
+        scripts.append(Script(tmp_path, *args))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        script.kill()
+        script.wait()
+
+
+def assert_lines(lines, pattern, steps):
+    assert len(lines) == len(steps), lines
+    for line, step in zip(lines, steps):
+        assert re.fullmatch(pattern % step, line), line
+
+
+def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
+    watcher = run(TEST, '--wait', '--interval', '0.2')
+    trainer = run(TRAIN, '--steps', '250', '--seed', '1')
+    trainer.wait_for(TRAIN_LINE % 101)
+    watcher.wait_for(TEST_LINE % 101)
+    trainer.send_signal(signal.SIGINT)
+    status, lines, err = trainer.finish()
+    assert status == 130
+    assert_lines(lines[:2], TRAIN_LINE, [1, 101])
+
+    status, lines, err = run(TRAIN, '--steps', '250').finish()
+    assert status == 0
+    start = int(re.fullmatch('training from step (.*) to step 250', err[-1]).group(1))
+    assert start in (101, 201)
+    assert_lines(lines, TRAIN_LINE, [201, 250] if start == 101 else [250])
+
+    status, lines, err = run(TRAIN, '--steps', '10').finish()
+    assert status == 0
+    assert err[-1] == 'training from step 250 to step 260'
+    assert_lines(lines, TRAIN_LINE, [260])
+
+    watcher.wait_for(TEST_LINE % 260)
+    watcher.send_signal(signal.SIGINT)
+    status, lines, _ = watcher.finish()
+    assert status == 130
+    steps = [int(re.fullmatch(TEST_LINE % r'(\d+)', line).group(1)) for line in lines]
+    assert steps == sorted(set(steps)) and set(steps) <= {1, 101, 201, 250, 260}
+    assert float(lines[-1].split()[-1]) > 0.8
+
+    status, lines, _ = run(TEST, '--once').finish()
+    assert status == 0
+    assert_lines(lines, TEST_LINE, [260])
+
+
+def test_no_checkpoint(run, tmp_path):
+    status, lines, _ = run(TEST).finish()
+    assert (status, lines) == (1, ['No checkpoint file found'])
+
+
+def test_model_dir_and_data_dir(run, tmp_path):
+    os.rename(str(tmp_path / 'data'), str(tmp_path / 'digits'))
+    flags = ['--data_dir', 'digits', '--model_dir', str(tmp_path / 'a' / 'b')]
+    assert run(TRAIN, '--steps', '1', *flags).finish()[0] == 0
+    status, lines, _ = run(TEST, '--once', *flags).finish()
+    assert status == 0
+    assert_lines(lines, TEST_LINE, [1])
+    assert not (tmp_path / 'model').exists() and not (tmp_path / 'data').exists()
+
+
+@pytest.mark.parametrize('script', [TRAIN, TEST])
+def test_errors_are_one_line(run, tmp_path, script):
+    bad = tmp_path / 'bad'
+    shutil.copytree(DATA, str(bad))
+    (bad / 't10k-labels-idx1-ubyte.gz').write_bytes(b'not gzip')
+    (tmp_path / 'model').mkdir()
+    (tmp_path / 'model' / 'checkpoint').write_bytes(b'garbage')
+    scripts = [run(script, '--data_dir', 'bad'), run(script)]
+    for started, error in zip(
+        scripts, ['error: bad/t10k-labels-idx1', 'error: ./model/checkpoint: ']
+    ):
+        status, lines, err = started.finish()
+        assert (status, lines) == (1, [])
+        assert err[-1].startswith(error)
+    assert os.listdir(str(tmp_path / 'model')) == ['checkpoint']
+
+
+@pytest.mark.parametrize(
+    'args',
+    [
+        (TRAIN, '--steps', '0'),
+        (TRAIN, '--seed', '-1'),
+        (TEST, '--interval', 'nan'),
+        (TEST, '--intervall', '1'),
+    ],
+)
+def test_wrong_usage(run, args):
+    status, lines, err = run(*args).finish()
+    assert (status, lines) == (2, [])
+    assert args[1] in err[-1]
+
+
+def test_help_says_every_flag_and_default(run):
+    for script, expected in [
+        (TRAIN, ['--steps', '--data_dir', '--model_dir', '--seed', '50000', '157', './model/']),
+        (TEST, ['--wait', '--once', '--interval', '--data_dir', '--model_dir', '5', './data/']),
+    ]:
+        status, lines, _ = run(script, '--help').finish()
+        assert status == 0
+        for word in expected:
+            assert word in '\n'.join(lines)

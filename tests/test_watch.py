@@ -1,0 +1,192 @@
+"""mnist_lenet5_test: what it reports, and what it survives."""
+
+import os
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import reference
+from conftest import write_checkpoint
+
+import checkpoints
+import mnist_lenet5_backward
+import mnist_lenet5_test
+
+IMAGES = np.random.RandomState(3).rand(7, 784).astype(np.float32)
+PARAMETERS = reference.initial_parameters()
+PREDICTED = reference.logits(IMAGES.reshape(-1, 28, 28, 1), PARAMETERS).argmax(axis=1)
+
+
+def test_set(right):
+    """A test set of which the network with PARAMETERS gets `right` of 7 right."""
+    labels = np.where(np.arange(7) < right, PREDICTED, (PREDICTED + 1) % 10)
+    data = SimpleNamespace(images=IMAGES, labels=np.eye(10)[labels], num_examples=7)
+    return SimpleNamespace(test=data)
+
+
+test_set.__test__ = False
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
+    monkeypatch.setattr(mnist_lenet5_test, 'TEST_BATCH_SIZE', 3)  # 7 digits: 3 + 3 + 1
+    return tmp_path / 'model'
+
+
+def checkpoint(model, step):
+    """Shadows that are PARAMETERS, and weights that are not: the shadows are what counts."""
+    write_checkpoint(model, step, reference.initial_parameters(seed=9), PARAMETERS)
+
+
+class Stop(Exception):
+    pass
+
+
+def watch(monkeypatch, happenings, **options):
+    """Runs test(); one happening after each poll, while it sleeps, and then the end."""
+    happenings = iter(happenings)
+    polls = []
+
+    def sleep(seconds):
+        polls.append(seconds)
+        try:
+            next(happenings)()
+        except StopIteration:
+            raise Stop from None
+
+    monkeypatch.setattr(mnist_lenet5_test, 'time', SimpleNamespace(sleep=sleep))
+    with pytest.raises(Stop):
+        mnist_lenet5_test.test(test_set(3), **options)
+    return polls
+
+
+def nothing():
+    pass
+
+
+def line(step, right=3):
+    return 'After %d training step(s), test accuracy = %g\n' % (step, right / 7)
+
+
+def test_interval_is_the_notes():
+    assert mnist_lenet5_test.TEST_INTERVAL_SECS == 5
+
+
+@pytest.mark.parametrize('right', [0, 4, 7])
+def test_once(model, capsys, right):
+    checkpoint(model, 301)
+    assert mnist_lenet5_test.test(test_set(right), once=True) == pytest.approx(right / 7)
+    assert capsys.readouterr().out == line(301, right)
+
+
+def test_no_checkpoint(model, capsys):
+    assert mnist_lenet5_test.test(test_set(3)) is None
+    assert mnist_lenet5_test.test(test_set(3), once=True) is None
+    assert capsys.readouterr().out == 'No checkpoint file found\n' * 2
+
+
+def test_wait(model, capsys, monkeypatch):
+    watch(monkeypatch, [nothing, lambda: checkpoint(model, 1), nothing], wait=True)
+    assert capsys.readouterr().out == line(1)
+
+
+def test_each_checkpoint_is_reported_once(model, capsys, monkeypatch):
+    """Also one of the same name from a training started afresh, with steps that go down."""
+    checkpoint(model, 201)
+    polls = watch(
+        monkeypatch,
+        [
+            nothing,
+            nothing,
+            lambda: checkpoint(model, 301),
+            nothing,
+            lambda: shutil.rmtree(str(model)),
+            nothing,
+            lambda: checkpoint(model, 1),
+            lambda: checkpoint(model, 201),
+            nothing,
+        ],
+    )
+    assert capsys.readouterr().out == line(201) + line(301) + line(1) + line(201)
+    assert polls == [5] * 10
+
+
+def test_nothing_is_computed_while_nothing_is_new(model, monkeypatch):
+    restored = []
+    restore = checkpoints._restore
+    monkeypatch.setattr(
+        checkpoints, '_restore', lambda *args: restored.append(args) or restore(*args)
+    )
+    checkpoint(model, 1)
+    watch(monkeypatch, [nothing] * 5)
+    assert len(restored) == 1
+
+
+@pytest.mark.parametrize('moment', ['before', 'after'])
+def test_replaced_in_the_middle_of_a_restore(model, capsys, monkeypatch, moment):
+    """The trainer deletes or replaces the checkpoint: the newer one is reported, and it alone."""
+    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    checkpoint(model, 1)
+    restore = checkpoints._restore
+
+    def meddle():
+        monkeypatch.setattr(checkpoints, '_restore', restore)
+        shutil.rmtree(str(model))
+        checkpoint(model, 101)
+        if moment == 'after':
+            checkpoint(model, 1)  # the same name, another file
+
+    def meddled_restore(*args):
+        if moment == 'before':
+            meddle()
+        restore(*args)
+        if moment == 'after':
+            meddle()
+
+    monkeypatch.setattr(checkpoints, '_restore', meddled_restore)
+    watch(monkeypatch, [nothing, nothing])
+    assert capsys.readouterr().out == line(101 if moment == 'before' else 1)
+
+
+def test_emptied_in_the_middle_of_a_restore(model, capsys, monkeypatch):
+    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    checkpoint(model, 1)
+    restore = checkpoints._restore
+
+    def meddled_restore(*args):
+        monkeypatch.setattr(checkpoints, '_restore', restore)
+        shutil.rmtree(str(model))
+        restore(*args)
+
+    monkeypatch.setattr(checkpoints, '_restore', meddled_restore)
+    watch(monkeypatch, [nothing, lambda: checkpoint(model, 1)], wait=True)
+    assert capsys.readouterr().out == line(1)
+
+
+def refused(monkeypatch, match):
+    """Expects the one-line error, whatever happens at the first poll."""
+    with pytest.raises(checkpoints.CheckpointError, match=match) as caught:
+        watch(monkeypatch, [])
+    assert '\n' not in str(caught.value)
+
+
+def test_damaged_checkpoint(model, monkeypatch, capsys):
+    checkpoint(model, 1)
+    data = model / 'mnist_model-1.data-00000-of-00001'
+    data.write_bytes(data.read_bytes()[:1000])
+    refused(monkeypatch, 'mnist_model-1: cannot be restored .*Read less bytes')
+    os.remove(str(data))
+    os.remove(str(model / 'mnist_model-1.index'))
+    refused(monkeypatch, 'mnist_model-1: cannot be restored')
+    (model / 'checkpoint').write_bytes(b'garbage')
+    refused(monkeypatch, 'checkpoint: cannot be read')
+    assert capsys.readouterr().out == ''
+
+
+def test_checkpoint_of_another_network(model, monkeypatch):
+    parameters = reference.initial_parameters()
+    parameters[0] = parameters[0][..., :6]
+    write_checkpoint(model, 1, parameters, parameters)
+    refused(monkeypatch, r'has the shape \[5, 5, 1, 6\] and not \(5, 5, 1, 32\)')
