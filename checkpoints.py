@@ -23,11 +23,18 @@ def get_checkpoint_state(model_dir):
     would overwrite the checkpoints it lists.
     """
     path = os.path.join(model_dir, 'checkpoint')
+    if not os.path.exists(path):
+        return None
     try:
         ckpt = tf.train.get_checkpoint_state(model_dir)
     except ValueError:  # empty, or not UTF-8
         ckpt = None
-    if ckpt is None and os.path.exists(path):
+    if ckpt:
+        # A folder may have been moved or copied: its own files count, wherever the paths lead.
+        paths = [ckpt.model_checkpoint_path, *ckpt.all_model_checkpoint_paths]
+        paths = [os.path.join(model_dir, os.path.basename(path)) for path in paths]
+        ckpt.model_checkpoint_path, ckpt.all_model_checkpoint_paths[:] = paths[0], paths[1:]
+    elif os.path.exists(path):  # still; nobody has just emptied the folder
         raise CheckpointError(
             '%s: cannot be read; write model_checkpoint_path: "mnist_model-N" into it, N being '
             'the step of a checkpoint beside it' % path
@@ -35,16 +42,14 @@ def get_checkpoint_state(model_dir):
     return ckpt
 
 
-def resume(saver, sess, ckpt, model_dir):
+def resume(saver, sess, ckpt):
     """Restores the current checkpoint, and has `saver` delete those listed in their turn.
 
     Raises CheckpointError if the checkpoint is damaged or of another network.
     """
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     _restore(saver, sess, ckpt.model_checkpoint_path, variables)
-    names = [os.path.basename(path) for path in ckpt.all_model_checkpoint_paths]
-    # in this folder only: the paths in a copied folder may still lead to the original
-    saver.recover_last_checkpoints([os.path.join(model_dir, name) for name in names])
+    saver.recover_last_checkpoints(ckpt.all_model_checkpoint_paths)
 
 
 def restore_new(saver, sess, ckpt, variables, seen):

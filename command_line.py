@@ -1,6 +1,7 @@
 """The flags of the two scripts, and how they end: the error line and the exit status."""
 
 import argparse
+import os
 import sys
 
 import tensorflow.compat.v1 as tf
@@ -73,3 +74,6 @@ def run(main):
         sys.exit('error: %s' % error)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # nobody reads stdout any more, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(1)

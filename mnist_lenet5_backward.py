@@ -40,6 +40,7 @@ def backward(mnist):
     """
     with tf.Graph().as_default():
         tf.set_random_seed(SEED)
+
         x = tf.placeholder(
             tf.float32,
             [
@@ -85,7 +86,7 @@ def backward(mnist):
 
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
-                checkpoints.resume(saver, sess, ckpt, MODEL_SAVE_PATH)
+                checkpoints.resume(saver, sess, ckpt)
 
             start = int(sess.run(global_step))
             end = (start // STEPS + 1) * STEPS

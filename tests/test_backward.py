@@ -193,10 +193,12 @@ def test_five_checkpoints_are_kept_across_restarts(train):
     ]
 
 
-def test_a_copied_folder_leaves_the_original_alone(train, monkeypatch):
+def test_a_copied_or_moved_folder(train, monkeypatch):
+    """Its own checkpoints count, and the original's are left alone, whatever the paths say."""
     for _ in range(5):
         train(1)
     state = train.model / 'checkpoint'
+    assert str(train.model) not in state.read_text()
     state.write_text(re.sub('"(.*)"', '"%s/\\1"' % train.model, state.read_text()))
     before = sorted(os.listdir(str(train.model)))
     copy = train.model.parent / 'copy'
@@ -206,9 +208,10 @@ def test_a_copied_folder_leaves_the_original_alone(train, monkeypatch):
         train(1)
     assert sorted(os.listdir(str(train.model))) == before
     assert saved_steps(copy) == [3, 4, 5, 6, 7]
-    moved = copy.rename(train.model.parent / 'moved')
+    moved = train.model.rename(train.model.parent / 'moved')
     monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(moved))
-    assert train(1)[0] == [8]
+    assert train(1)[0] == [6]
+    assert saved_steps(moved) == [2, 3, 4, 5, 6]
 
 
 def test_variables_in_the_checkpoint(train):

@@ -106,6 +106,15 @@ def test_no_checkpoint(run, tmp_path):
     assert (status, lines) == (1, ['No checkpoint file found'])
 
 
+def test_reader_of_stdout_goes_away(run, tmp_path):
+    command = '%s %s --steps 250 | head -1' % (sys.executable, os.path.join(ROOT, TRAIN))
+    piped = subprocess.run(
+        command, shell=True, cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert re.fullmatch(TRAIN_LINE % 1 + '\n', piped.stdout.decode())
+    assert b'Traceback' not in piped.stderr and b'Broken' not in piped.stderr
+
+
 def test_model_dir_and_data_dir(run, tmp_path):
     os.rename(str(tmp_path / 'data'), str(tmp_path / 'digits'))
     flags = ['--data_dir', 'digits', '--model_dir', str(tmp_path / 'a' / 'b')]
