@@ -19,10 +19,13 @@ class CheckpointError(Exception):
 def get_checkpoint_state(model_dir):
     """Returns the CheckpointState in the file `checkpoint`, None if there is no such file.
 
-    Raises CheckpointError if it is there and cannot be understood; to train anew beside it
-    would overwrite the checkpoints it lists.
+    Raises CheckpointError if it is there and cannot be understood (training anew beside it
+    would overwrite the checkpoints it lists), or if model_dir cannot be used.
     """
     path = os.path.join(model_dir, 'checkpoint')
+    if set(model_dir) & set('*?[]'):
+        # its Saver might delete the checkpoints in every folder that the name matches
+        raise CheckpointError('%s: TensorFlow takes * ? [ ] for a pattern; rename it' % model_dir)
     if not os.path.exists(path):
         return None
     try:
@@ -43,7 +46,7 @@ def get_checkpoint_state(model_dir):
 
 
 def resume(saver, sess, ckpt):
-    """Restores the current checkpoint, and has `saver` delete those listed in their turn.
+    """Restores the current checkpoint, and lets `saver` delete the listed ones in turn.
 
     Raises CheckpointError if the checkpoint is damaged or of another network.
     """
@@ -56,7 +59,7 @@ def restore_new(saver, sess, ckpt, variables, seen):
     """Restores the current checkpoint unless it is in the set `seen`, which it then joins.
 
     variables: {name in the checkpoint: variable}. Returns whether it was restored; it is not
-    if the trainer replaces or deletes it meanwhile, and there is a newer one to ask for.
+    if it is replaced or deleted meanwhile.
     Raises CheckpointError if the checkpoint is damaged or of another network.
     """
     path = ckpt.model_checkpoint_path
@@ -68,7 +71,7 @@ def restore_new(saver, sess, ckpt, variables, seen):
     except CheckpointError:
         time.sleep(1)  # in which the trainer ends what it was doing
         now = get_checkpoint_state(os.path.dirname(path))
-        if now and now.model_checkpoint_path == path and _version(path) == version:
+        if now and _version(now.model_checkpoint_path) == version:
             raise
         return False
     if _version(path) != version:
@@ -83,7 +86,7 @@ def _version(path):
         stat = os.stat(path + '.index')
     except OSError:
         return None
-    return path, stat.st_mtime_ns, stat.st_ino
+    return os.path.basename(path), stat.st_mtime_ns, stat.st_ino
 
 
 def _restore(saver, sess, path, variables):
@@ -109,7 +112,7 @@ def save(saver, sess, path, global_step):
     Raises CheckpointError if that fails.
     """
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
         # no .meta file: nobody reads it, and it is a third of the time
         saver.save(sess, path, global_step=global_step, write_meta_graph=False)
     except (OSError, tf.errors.OpError, ValueError) as error:

@@ -1,7 +1,6 @@
 """The flags of the two scripts, and how they end: the error line and the exit status."""
 
 import argparse
-import os
 import sys
 
 import tensorflow.compat.v1 as tf
@@ -27,9 +26,9 @@ def parse_training(steps, model_dir):
         type=int,
         default=steps,
         metavar='N',
-        help='the length of a run. A run ends at the next multiple of N. With --steps 300 the '
-        'first takes steps 1 to 300; if it is stopped at step 157, the next takes 158 to 300; '
-        'and the one after that 301 to 600',
+        help='the length of a run. A run ends at the next multiple of N: with --steps 300 the '
+        'first ends at step 300, however often it is stopped and started again, and the one '
+        'after it at 600',
     )
     parser.add_argument(
         '--seed',
@@ -65,15 +64,14 @@ def parse_watching(interval, model_dir):
 def run(main):
     """Runs main() and ends the process with what it returns as its exit status.
 
-    1 and a line on stderr for data or checkpoints that cannot be used, 130 for Ctrl-C.
+    1 and a line on stderr for a file that cannot be used, 130 for Ctrl-C.
     """
     tf.logging.set_verbosity(tf.logging.ERROR)  # Saver warns of its own use of an old function
     try:
         sys.exit(main())
-    except (input_data.DataError, checkpoints.CheckpointError) as error:
+    except BrokenPipeError:  # nobody reads stdout any more, as after `| head`
+        sys.exit(1)
+    except (input_data.DataError, checkpoints.CheckpointError, OSError) as error:
         sys.exit('error: %s' % error)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # nobody reads stdout any more, as after `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-        sys.exit(1)

@@ -132,8 +132,8 @@ def read_data_sets(
     test_images, test_labels = _read_pair(train_dir, TEST_IMAGES, TEST_LABELS)
     if not 0 <= validation_size <= len(train_images):
         raise DataError(
-            '%s: validation_size is %d, and there are %d training images'
-            % (train_dir, validation_size, len(train_images))
+            '%s: %d training images are too few for validation_size=%d; use a larger data set'
+            % (train_dir, len(train_images), validation_size)
         )
 
     def data_set(images, labels):
@@ -223,7 +223,7 @@ def _download_missing(train_dir, source_url):
         path = _find(train_dir, name)
         if path and _md5(_read(path)) != MNIST_MD5[name]:
             raise DataError(
-                '%s: %s is missing, and not downloaded because %s is not of MNIST; add it'
+                "%s: %s is missing, and not downloaded because %s is not MNIST's; add it"
                 % (train_dir, missing[0], os.path.basename(path))
             )
     for name in missing:
@@ -247,7 +247,6 @@ def _download(name, source_url, md5):
         except (OSError, EOFError, ValueError, zlib.error, http.client.HTTPException) as error:
             failure = error
         failures.append('%s%s: %s' % (mirror, name, failure))
-        print('cannot download ' + failures[-1], file=sys.stderr)
     raise DataError(
         'cannot download %s; copy the four files of MNIST into the data folder instead'
         % ', nor '.join(failures)

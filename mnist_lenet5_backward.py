@@ -6,7 +6,7 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 
     After 1 training step(s), loss on training batch is 5.55027.
 
-Press Ctrl-C to stop, run it again to go on. --help lists the flags.
+Press Ctrl-C to stop; run it again to go on from the last checkpoint. --help lists the flags.
 """
 
 import os
@@ -20,15 +20,15 @@ import command_line
 import input_data
 import mnist_lenet5_forward
 
-BATCH_SIZE = 100  # images a step
+BATCH_SIZE = 100  # images per step
 LEARNING_RATE_BASE = 0.005
-LEARNING_RATE_DECAY = 0.99  # factor an epoch
+LEARNING_RATE_DECAY = 0.99  # factor per epoch
 REGULARIZER = 0.0001  # of the L2 terms
 STEPS = 50000  # length of a run
 MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
 MODEL_NAME = 'mnist_model'
-SEED = None  # of weights and dropout; None for others every time
+SEED = None  # of weights and dropout; None: different in every run
 
 
 def backward(mnist):
@@ -93,7 +93,15 @@ def backward(mnist):
             print('training from step %d to step %d' % (start, end), file=sys.stderr)
             for i in range(start, end):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
-                reshaped_xs = np.reshape(xs, x.get_shape().as_list())  # [100, 28, 28, 1]
+                reshaped_xs = np.reshape(
+                    xs,
+                    (
+                        BATCH_SIZE,
+                        mnist_lenet5_forward.IMAGE_SIZE,
+                        mnist_lenet5_forward.IMAGE_SIZE,
+                        mnist_lenet5_forward.NUM_CHANNELS,
+                    ),
+                )
                 _, loss_value, step = sess.run(
                     [train_op, loss, step_taken], feed_dict={x: reshaped_xs, y_: ys}
                 )

@@ -25,8 +25,8 @@ OUTPUT_NODE = 10  # one for each digit
 
 
 def get_weight(shape, regularizer):
-    """Returns a weight of `shape`, drawn from a normal distribution cut off at two
-    standard deviations of 0.1.
+    """Returns a weight of `shape`, drawn from a normal distribution of standard deviation 0.1,
+    cut off at twice that.
 
     Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
     collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
@@ -63,7 +63,7 @@ def forward(x, train, regularizer):
     """Returns the logits [n, 10] of x [n, 28, 28, 1], float32; n may be unknown.
 
     `train` (a bool) puts dropout behind the first fully connected layer; `regularizer`
-    is get_weight's. Every call makes new variables: build one network a graph.
+    is get_weight's. Every call makes new variables: build one network per graph.
     """
     conv1_w = get_weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
     conv1_b = get_bias([CONV1_KERNEL_NUM])

@@ -27,8 +27,8 @@ TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
 def test(mnist, wait=False, once=False):
     """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
 
-    Returns None if there is no checkpoint at the first look, unless told to `wait` for it;
-    with `once` it returns the accuracy (0 to 1) of the first. Otherwise it does not return.
+    Returns None if there is no checkpoint yet, unless told to `wait` for it; with `once` it
+    returns the accuracy (0 to 1) of the first it tests. Otherwise it does not return.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises checkpoints.CheckpointError.

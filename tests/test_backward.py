@@ -228,16 +228,17 @@ def test_variables_in_the_checkpoint(train):
 
 
 def test_it_leaves_the_process_as_it_was(train, tmp_path):
-    """Off the main thread, no signal handler left, no default graph changed."""
+    """No signal handler left, nothing in the default graph; off the main thread it works too."""
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    graph = tf.get_default_graph()
+    with tf.Graph().as_default() as graph:
+        assert train(2)[0] == [1, 2]
+        assert tf.get_default_graph() is graph and not graph.get_operations()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     done = []
     thread = threading.Thread(target=lambda: done.append(train(2)[0]))
     thread.start()
     thread.join()
-    assert done == [[1, 2]]
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert tf.get_default_graph() is graph
+    assert done == [[4]]
 
 
 def test_our_data_set_and_seed(train, small_dir, monkeypatch, capsys):
@@ -298,7 +299,7 @@ def refused(train, match):
     [
         ('.index', lambda content: content[: len(content) // 2], 'sstable'),
         ('.index', lambda content: b'', 'sstable'),
-        ('.index', None, '.'),
+        ('.index', None, 'Failed to find any matching files|not a valid checkpoint'),
         ('.data-00000-of-00001', lambda content: content[:-1], 'Read less bytes'),
         (
             '.data-00000-of-00001',
@@ -333,6 +334,14 @@ def test_checkpoint_of_another_network(train):
     parameters = reference.initial_parameters()
     write_checkpoint(train.model, 5, parameters, shadows=[])
     refused(train, 'Key Variable/ExponentialMovingAverage not found')
+
+
+@pytest.mark.parametrize('name', ['a*', '[b]'])
+def test_folder_that_is_a_pattern(train, monkeypatch, name):
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(train.model / name))
+    with pytest.raises(checkpoints.CheckpointError, match='pattern'):
+        train(1)
+    assert not train.model.exists()
 
 
 def test_save_that_fails(train, tmp_path, capsys):

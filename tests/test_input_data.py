@@ -142,10 +142,11 @@ def test_seed():
 
 def test_an_epochs_end_copies_no_images(mnist):
     images = mnist.train.images
+    data = input_data.DataSet(images, mnist.train.labels)
     for _ in range(2):
-        mnist.train.next_batch(40000)
-    assert mnist.train.epochs_completed == 1
-    assert mnist.train.images is images
+        data.next_batch(40000)
+    assert data.epochs_completed == 1
+    assert data.images is images
 
 
 GOOD = small_mnist()
@@ -193,7 +194,7 @@ def test_more_bad_input(tmp_path):
         input_data.read_data_sets(str(tmp_path))
     for name, content in small_mnist().items():
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(input_data.DataError, match='validation_size is 21, and there are 20'):
+    with pytest.raises(input_data.DataError, match='20 training images are too few'):
         input_data.read_data_sets(str(tmp_path), validation_size=21)
     (tmp_path / TRAIN_IMAGES).unlink()
     (tmp_path / TRAIN_IMAGES).mkdir()
