@@ -208,7 +208,8 @@ def test_a_copied_or_moved_folder(train, monkeypatch):
         train(1)
     assert sorted(os.listdir(str(train.model))) == before
     assert saved_steps(copy) == [3, 4, 5, 6, 7]
-    moved = train.model.rename(train.model.parent / 'moved')
+    moved = train.model.parent / 'moved'
+    train.model.rename(moved)
     monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(moved))
     assert train(1)[0] == [6]
     assert saved_steps(moved) == [2, 3, 4, 5, 6]
