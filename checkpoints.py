@@ -23,8 +23,8 @@ def get_checkpoint_state(model_dir):
     would overwrite the checkpoints it lists), or if model_dir cannot be used.
     """
     path = os.path.join(model_dir, 'checkpoint')
-    if set(model_dir) & set('*?[]'):
-        # its Saver might delete the checkpoints in every folder that the name matches
+    if set(path) & set('*?[]'):
+        # Saver would delete old checkpoints in every folder that the name matches
         raise CheckpointError('%s: TensorFlow takes * ? [ ] for a pattern; rename it' % model_dir)
     if not os.path.exists(path):
         return None

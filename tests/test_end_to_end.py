@@ -73,7 +73,6 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     watcher = run(TEST, '--wait', '--interval', '0.2')
     trainer = run(TRAIN, '--steps', '250', '--seed', '1')
     trainer.wait_for(TRAIN_LINE % 101)
-    watcher.wait_for(TEST_LINE % 101)
     trainer.send_signal(signal.SIGINT)
     status, lines, err = trainer.finish()
     assert status == 130
@@ -82,8 +81,8 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     status, lines, err = run(TRAIN, '--steps', '250').finish()
     assert status == 0
     start = int(re.fullmatch('training from step (.*) to step 250', err[-1]).group(1))
-    assert start in (101, 201)
-    assert_lines(lines, TRAIN_LINE, [201, 250] if start == 101 else [250])
+    assert start in (1, 101, 201)  # 1 if the interrupt came before 101 was saved
+    assert_lines(lines, TRAIN_LINE, [step for step in (101, 201, 250) if step > start])
 
     status, lines, err = run(TRAIN, '--steps', '10').finish()
     assert status == 0
@@ -96,7 +95,7 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     assert status == 130
     steps = [int(re.fullmatch(TEST_LINE % r'(\d+)', line).group(1)) for line in lines]
     assert steps == sorted(set(steps)) and set(steps) <= {1, 101, 201, 250, 260}
-    assert float(lines[-1].split()[-1]) > 0.8
+    assert float(lines[-1].split()[-1]) > 0.7  # 0.1 before training
 
     status, lines, _ = run(TEST, '--once').finish()
     assert status == 0
