@@ -128,6 +128,17 @@ def test_full_disk_under_stdout(tmp_path):
     assert b'Traceback' not in ended.stderr
 
 
+def test_seed_repeats_weights_batches_and_dropout(run):
+    seeds = ['7', '7', '8']
+    scripts = [
+        run(TRAIN, '--steps', '1', '--seed', seed, '--model_dir', 'model%d' % i)
+        for i, seed in enumerate(seeds)
+    ]
+    first, again, other = [script.finish()[1] for script in scripts]
+    assert first == again != other
+    assert_lines(first, TRAIN_LINE, [1])
+
+
 def test_model_dir_and_data_dir(run, tmp_path):
     os.rename(str(tmp_path / 'data'), str(tmp_path / 'digits'))
     flags = ['--data_dir', 'digits', '--model_dir', str(tmp_path / 'a' / 'b')]
