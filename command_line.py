@@ -11,9 +11,16 @@ import input_data
 
 def _parser(description, model_dir):
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument('--data_dir', default='./data/', metavar='DIR', help='the MNIST files')
+    parser.add_argument(
+        '--data_dir',
+        default='./data/',
+        metavar='DIR',
+        help='the MNIST files, downloaded if missing',
+    )
     parser.add_argument('--model_dir', default=model_dir, metavar='DIR', help='the checkpoints')
     return parser
 
@@ -49,12 +56,16 @@ def parse_watching(interval, model_dir):
     """Returns the watching flags: data_dir, model_dir, interval (in seconds), wait, once."""
     parser = _parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
     parser.add_argument(
-        '--interval', type=float, default=interval, metavar='SECONDS', help='between two looks'
+        '--interval',
+        type=float,
+        default=interval,
+        metavar='SECONDS',
+        help='between two looks for a new checkpoint',
     )
     parser.add_argument(
         '--wait', action='store_true', help='if there is no checkpoint yet, wait for it'
     )
-    parser.add_argument('--once', action='store_true', help='test one checkpoint, then end')
+    parser.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
     args = parser.parse_args()
     if not 0 <= args.interval <= 86400:
         parser.error('argument --interval: must be from 0 to 86400 seconds')

@@ -248,7 +248,7 @@ def _download(name, source_url, md5):
             failure = error
         failures.append('%s%s: %s' % (mirror, name, failure))
     raise DataError(
-        'cannot download %s; copy the four files of MNIST into the data folder instead'
+        'cannot download %s; copy the missing file into the data folder by hand'
         % ', nor '.join(failures)
     )
 

@@ -173,6 +173,7 @@ def test_errors_are_one_line(run, tmp_path, script):
         (TRAIN, '--seed', '-1'),
         (TEST, '--interval', 'nan'),
         (TEST, '--intervall', '1'),
+        (TRAIN, '--step', '50'),
     ],
 )
 def test_wrong_usage(run, args):
