@@ -218,9 +218,11 @@ def _read(path):
 
 
 def _download_missing(train_dir, source_url):
-    missing = [name for name in MNIST_MD5 if not _find(train_dir, name)]
-    for name in MNIST_MD5 if missing else ():
-        path = _find(train_dir, name)
+    paths = {name: _find(train_dir, name) for name in MNIST_MD5}
+    missing = [name for name in paths if not paths[name]]
+    if not missing:
+        return
+    for name, path in paths.items():
         if path and _md5(_read(path)) != MNIST_MD5[name]:
             raise DataError(
                 "%s: %s is missing, and not downloaded because %s is not MNIST's; add it"

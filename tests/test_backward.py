@@ -228,7 +228,7 @@ def test_variables_in_the_checkpoint(train):
     assert set(types.values()) == {tf.float32}
 
 
-def test_it_leaves_the_process_as_it_was(train, tmp_path):
+def test_it_leaves_the_process_as_it_was(train):
     """No signal handler left, nothing in the default graph; off the main thread it works too."""
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with tf.Graph().as_default() as graph:
@@ -257,7 +257,7 @@ def test_our_data_set_and_seed(train, small_dir, monkeypatch, capsys):
     assert first_line(None) != first_line(None)
 
 
-def test_app_of_the_notes_series(train, monkeypatch):
+def test_app_of_the_notes_series(train):
     """Code as others wrote it against the notes' modules, apart from its imports."""
     train(1)
 
@@ -345,7 +345,7 @@ def test_folder_that_is_a_pattern(train, monkeypatch, name):
     assert not train.model.exists()
 
 
-def test_save_that_fails(train, tmp_path, capsys):
+def test_save_that_fails(train):
     train.model.write_bytes(b'a file and not a folder')
     with pytest.raises(checkpoints.CheckpointError, match='cannot be saved') as caught:
         train(1)

@@ -69,7 +69,7 @@ def assert_lines(lines, pattern, steps):
         assert re.fullmatch(pattern % step, line), line
 
 
-def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
+def test_train_watch_interrupt_resume_and_run_again(run):
     watcher = run(TEST, '--wait', '--interval', '0.2')
     trainer = run(TRAIN, '--steps', '250', '--seed', '1')
     trainer.wait_for(TRAIN_LINE % 101)
@@ -102,7 +102,7 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     assert_lines(lines, TEST_LINE, [260])
 
 
-def test_no_checkpoint(run, tmp_path):
+def test_no_checkpoint(run):
     status, lines, _ = run(TEST).finish()
     assert (status, lines) == (1, ['No checkpoint file found'])
 
