@@ -1,6 +1,8 @@
 """The flags of the two scripts, and how they end: the error line and the exit status."""
 
 import argparse
+import os
+import signal
 import sys
 
 import tensorflow.compat.v1 as tf
@@ -25,8 +27,11 @@ def _parser(description, model_dir):
     return parser
 
 
-def parse_training(steps, model_dir):
-    """Returns the training flags: data_dir, model_dir, steps, seed. The arguments are defaults."""
+def parse_training(steps, model_dir, default_seed):
+    """Returns the training flags: data_dir, model_dir, steps, and seed, None if it is not given.
+
+    The arguments are the defaults.
+    """
     parser = _parser('Trains LeNet-5 on MNIST, from the current checkpoint if any.', model_dir)
     parser.add_argument(
         '--steps',
@@ -41,8 +46,9 @@ def parse_training(steps, model_dir):
         '--seed',
         type=int,
         metavar='N',
-        help='repeats the random numbers of another run with this seed: weights at the start, '
-        'order of the digits, dropout. Without it they differ every time',
+        help='of the random numbers: weights at the start, order of the digits, dropout. Trainings '
+        'with the same seed are alike. A training that is resumed goes on with its own seed unless '
+        'told another, a new one takes %d' % default_seed,
     )
     args = parser.parse_args()
     if args.steps < 1:
@@ -75,14 +81,32 @@ def parse_watching(interval, model_dir):
 def run(main):
     """Runs main() and ends the process with what it returns as its exit status.
 
-    1 and a line on stderr for a file that cannot be used, 130 for Ctrl-C.
+    1 and a line on stderr for what cannot be read or written or is not finite, 130 for Ctrl-C,
+    143 for SIGTERM and 129 for SIGHUP.
     """
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        # TensorFlow swallows a KeyboardInterrupt in places, and goes on with another graph.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     tf.logging.set_verbosity(tf.logging.ERROR)  # Saver warns of its own use of an old function
+    status, line = 1, None
     try:
-        sys.exit(main())
+        status = main()
     except BrokenPipeError:  # nobody reads stdout any more, as after `| head`
-        sys.exit(1)
-    except (input_data.DataError, checkpoints.CheckpointError, OSError) as error:
-        sys.exit('error: %s' % error)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        pass
+    except (
+        input_data.DataError,
+        checkpoints.CheckpointError,
+        checkpoints.NotFiniteError,
+        OSError,
+    ) as error:
+        line = 'error: %s' % error
+    except checkpoints.Interrupted as interrupted:
+        status, line = 128 + interrupted.signum, str(interrupted)
+    try:
+        if line:
+            print(line, file=sys.stderr)
+        sys.stdout.flush()
+    except OSError:  # the terminal is gone; Python must not fail in writing to it at its end
+        for stream in sys.stdout, sys.stderr:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)

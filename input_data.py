@@ -49,14 +49,14 @@ class DataError(ValueError):
 class DataSet:
     """Images and their labels, served in batches.
 
-    images: [n, ...], in the order of the file; labels: [n] or [n, 10]; seed: for
-    np.random.RandomState, None for a new order every time.
+    images: [n, ...], in the order of the file; labels: [n] or [n, 10]; seed: of the order in
+    which next_batch serves them, None for a new one every time.
     """
 
     def __init__(self, images, labels, seed=None):
         self._images = images
         self._labels = labels
-        self._random = np.random.RandomState(seed)
+        self._seed = seed
         self._order = np.arange(len(images))
         self._epochs_completed = 0
         self._index_in_epoch = 0
@@ -88,17 +88,31 @@ class DataSet:
         if not self.num_examples:
             raise DataError('next_batch: this data set has no examples')
         if shuffle and self._epochs_completed == self._index_in_epoch == 0:
-            self._order = self._random.permutation(self.num_examples)
+            self._shuffle()
         end = self._index_in_epoch + batch_size
         chosen = self._order[self._index_in_epoch : end]
         while end > self.num_examples:
             end -= self.num_examples
             self._epochs_completed += 1
             if shuffle:
-                self._order = self._random.permutation(self.num_examples)
+                self._shuffle()
             chosen = np.concatenate([chosen, self._order[:end]])
         self._index_in_epoch = end
         return self._images[chosen], self._labels[chosen]
+
+    def seek(self, position, seed):
+        """Goes where a new DataSet with `seed` (an int) is after serving `position` examples.
+
+        That takes the time of one shuffle, wherever it is.
+        """
+        self._seed = seed
+        self._epochs_completed, self._index_in_epoch = divmod(position, self.num_examples or 1)
+        self._shuffle()
+
+    def _shuffle(self):
+        """Puts the examples into the order of this epoch, a function of it and the seed."""
+        seed = None if self._seed is None else [self._seed, self._epochs_completed]
+        self._order = np.random.RandomState(seed).permutation(self.num_examples)
 
 
 def read_data_sets(

@@ -6,7 +6,7 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 
     After 1 training step(s), loss on training batch is 5.55027.
 
-Press Ctrl-C to stop; run it again to go on from the last checkpoint. --help lists the flags.
+Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
 """
 
 import os
@@ -28,7 +28,10 @@ STEPS = 50000  # length of a run
 MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
 MODEL_NAME = 'mnist_model'
-SEED = None  # of weights and dropout; None: different in every run
+SEED = None  # of everything random; None: that of the training resumed, or DEFAULT_SEED
+DEFAULT_SEED = 1
+SAVE_STEPS = 100  # from one checkpoint to the next
+KEEP = 5  # checkpoints
 
 
 def backward(mnist):
@@ -36,10 +39,12 @@ def backward(mnist):
     there is one.
 
     mnist.train needs `num_examples` and `next_batch(n)`, which returns n * 784 grey levels
-    and one-hot labels [n, 10]. Raises checkpoints.CheckpointError.
+    and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
+    has input_data's `seek`. Raises checkpoints.CheckpointError, NotFiniteError, Interrupted.
     """
+    seed = checkpoints.choose_seed(MODEL_SAVE_PATH, SEED, DEFAULT_SEED)
     with tf.Graph().as_default():
-        tf.set_random_seed(SEED)
+        tf.set_random_seed(seed)
 
         x = tf.placeholder(
             tf.float32,
@@ -51,7 +56,8 @@ def backward(mnist):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
-        y = mnist_lenet5_forward.forward(x, True, REGULARIZER)
+        seed_and_step = tf.placeholder(tf.int32, [2])
+        y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
         global_step = tf.Variable(0, trainable=False, use_resource=True)
 
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
@@ -78,19 +84,24 @@ def backward(mnist):
             train_op = tf.no_op(name='train')
             step_taken = global_step.read_value()
 
-        saver = tf.train.Saver(save_relative_paths=True)
+        saver = tf.train.Saver()
+        path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
 
-        with tf.Session() as sess:
+        with tf.Session() as sess, checkpoints.Keeper(
+            path, KEEP, seed, saver, sess, learning_rate
+        ) as keeper:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
-                checkpoints.resume(saver, sess, ckpt)
+                checkpoints.restore(saver, sess, ckpt)
 
             start = int(sess.run(global_step))
             end = (start // STEPS + 1) * STEPS
             print('training from step %d to step %d' % (start, end), file=sys.stderr)
+            if hasattr(mnist.train, 'seek'):
+                mnist.train.seek(start * BATCH_SIZE, seed)
             for i in range(start, end):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
@@ -103,24 +114,26 @@ def backward(mnist):
                     ),
                 )
                 _, loss_value, step = sess.run(
-                    [train_op, loss, step_taken], feed_dict={x: reshaped_xs, y_: ys}
+                    [train_op, loss, step_taken],
+                    feed_dict={x: reshaped_xs, y_: ys, seed_and_step: [seed, i]},
                 )
-                if i % 100 == 0 or step == end:
-                    print(
-                        'After %d training step(s), loss on training batch is %g.'
-                        % (step, loss_value),
-                        flush=True,
-                    )
-                    checkpoints.save(
-                        saver, sess, os.path.join(MODEL_SAVE_PATH, MODEL_NAME), global_step
-                    )
+                if i % SAVE_STEPS == 0 or step == end:
+                    try:
+                        print(
+                            'After %d training step(s), loss on training batch is %g.'
+                            % (step, loss_value),
+                            flush=True,
+                        )
+                    finally:  # also when nobody reads stdout any more
+                        keeper.save(step, loss_value)
+                keeper.stop_if_asked(step, loss_value)
 
 
 def main():
     global STEPS, MODEL_SAVE_PATH, SEED
-    args = command_line.parse_training(STEPS, MODEL_SAVE_PATH)
+    args = command_line.parse_training(STEPS, MODEL_SAVE_PATH, DEFAULT_SEED)
     STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
-    mnist = input_data.read_data_sets(args.data_dir, one_hot=True, seed=SEED)
+    mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
     backward(mnist)
 
 

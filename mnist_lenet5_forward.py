@@ -26,14 +26,17 @@ OUTPUT_NODE = 10  # one for each digit
 
 def get_weight(shape, regularizer):
     """Returns a weight of `shape`, drawn from a normal distribution of standard deviation 0.1,
-    cut off at twice that.
+    cut off at twice that. After tf.set_random_seed(seed) the seed and the number of variables
+    before it decide the values.
 
     Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
     collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
     """
+    # TensorFlow would take the number of operations so far, which differs between its versions.
+    seed = None if tf.get_default_graph().seed is None else len(tf.global_variables())
     # A resource variable is read as a snapshot, so that the loss of a step cannot mix in
     # weights from after its update. It is TensorFlow 2's default; 1.15 needs to be told.
-    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1), use_resource=True)
+    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1, seed=seed), use_resource=True)
     if regularizer is not None:
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
@@ -59,11 +62,23 @@ def max_pool_2x2(x):
     return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
 
 
-def forward(x, train, regularizer):
+def dropout(x, rate, seed=None):
+    """Sets each element of x to zero with probability `rate`, and divides the others by 1 - rate.
+
+    seed: two integers, of which the choice is a function; None for a new one every time.
+    """
+    if seed is None:
+        return tf.nn.dropout(x, rate=rate)
+    kept = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
+    return x / (1 - rate) * tf.cast(kept, x.dtype)
+
+
+def forward(x, train, regularizer, seed=None):
     """Returns the logits [n, 10] of x [n, 28, 28, 1], float32; n may be unknown.
 
     `train` (a bool) puts dropout behind the first fully connected layer; `regularizer`
-    is get_weight's. Every call makes new variables: build one network per graph.
+    is get_weight's, `seed` dropout's. Every call makes new variables: build one network per
+    graph.
     """
     conv1_w = get_weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
     conv1_b = get_bias([CONV1_KERNEL_NUM])
@@ -86,7 +101,7 @@ def forward(x, train, regularizer):
     fc1_b = get_bias([FC_SIZE])
     fc1 = tf.nn.relu(tf.matmul(reshaped, fc1_w) + fc1_b)  # [n, 512]
     if train:
-        fc1 = tf.nn.dropout(fc1, rate=0.5)
+        fc1 = dropout(fc1, 0.5, seed)
 
     fc2_w = get_weight([FC_SIZE, OUTPUT_NODE], regularizer)
     fc2_b = get_bias([OUTPUT_NODE])

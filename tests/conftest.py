@@ -1,10 +1,14 @@
 import gzip
 import os
+import re
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+
+import mnist_lenet5_backward
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
@@ -42,13 +46,56 @@ CHECKPOINT_VARIABLES += [name + '/ExponentialMovingAverage' for name in CHECKPOI
 
 def write_checkpoint(folder, step, parameters, shadows):
     """A checkpoint as training writes them, made of NumPy arrays."""
-    values = dict(zip(CHECKPOINT_VARIABLES, [*parameters, step, *shadows]))
+    arrays = map(np.asarray, [*parameters, step, *shadows])
     with tf.Graph().as_default(), tf.Session() as sess:
         variables = {
-            name: tf.Variable(np.int32(value) if name == 'Variable_8' else np.float32(value))
-            for name, value in values.items()
+            name: tf.Variable(array.astype('i4' if array.dtype.kind == 'i' else 'f4'))
+            for name, array in zip(CHECKPOINT_VARIABLES, arrays)
         }
         sess.run(tf.global_variables_initializer())
         folder.mkdir(exist_ok=True)
         path = str(folder / 'mnist_model')
         tf.train.Saver(variables).save(sess, path, step, write_meta_graph=False)
+
+
+class Noise:
+    """A foreign training set: nothing but next_batch and num_examples."""
+
+    num_examples = 4
+
+    def __init__(self):
+        self.random = np.random.RandomState(7)
+        self.batches = []
+
+    def next_batch(self, batch_size):
+        labels = self.random.randint(0, 10, batch_size)
+        self.batches.append((self.random.rand(batch_size, 784), np.eye(10)[labels]))
+        return self.batches[-1]
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch, capsys):
+    """train(steps): a run on batches of two; returns its steps on stdout and its stderr."""
+    monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 2)
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
+
+    def run(steps, data=None):
+        monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', steps)
+        mnist_lenet5_backward.backward(SimpleNamespace(train=data or Noise()))
+        captured = capsys.readouterr()
+        lines = captured.out.splitlines()
+        found = [
+            re.fullmatch(r'After (\d+) training step\(s\), loss .* is \S+\.', li) for li in lines
+        ]
+        return [int(match.group(1)) for match in found], captured.err
+
+    run.model = tmp_path / 'model'
+    return run
+
+
+def saved_steps(model):
+    return sorted(
+        int(name[len('mnist_model-') : -len('.index')])
+        for name in os.listdir(str(model))
+        if name.endswith('.index')
+    )

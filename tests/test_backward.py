@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
-from conftest import CHECKPOINT_VARIABLES, write_checkpoint
+from conftest import CHECKPOINT_VARIABLES, Noise, saved_steps, write_checkpoint
 
 import checkpoints
 import input_data
@@ -19,49 +19,6 @@ import mnist_lenet5_backward
 import mnist_lenet5_forward
 
 LINE = 'After %d training step(s), loss on training batch is '
-
-
-class Noise:
-    """A foreign training set: nothing but next_batch and num_examples."""
-
-    num_examples = 4
-
-    def __init__(self):
-        self.random = np.random.RandomState(7)
-        self.batches = []
-
-    def next_batch(self, batch_size):
-        labels = self.random.randint(0, 10, batch_size)
-        self.batches.append((self.random.rand(batch_size, 784), np.eye(10)[labels]))
-        return self.batches[-1]
-
-
-@pytest.fixture
-def train(tmp_path, monkeypatch, capsys):
-    """train(steps): a run on batches of two; returns its steps on stdout and its stderr."""
-    monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 2)
-    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
-
-    def run(steps, data=None):
-        monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', steps)
-        mnist_lenet5_backward.backward(SimpleNamespace(train=data or Noise()))
-        captured = capsys.readouterr()
-        lines = captured.out.splitlines()
-        found = [
-            re.fullmatch(r'After (\d+) training step\(s\), loss .* is \S+\.', li) for li in lines
-        ]
-        return [int(match.group(1)) for match in found], captured.err
-
-    run.model = tmp_path / 'model'
-    return run
-
-
-def saved_steps(model):
-    return sorted(
-        int(name[len('mnist_model-') : -len('.index')])
-        for name in os.listdir(str(model))
-        if name.endswith('.index')
-    )
 
 
 def test_constants_are_the_notes():
@@ -80,7 +37,7 @@ def test_three_steps_against_numpy(train, monkeypatch, capsys):
     monkeypatch.setattr(
         mnist_lenet5_forward,
         'forward',
-        lambda x, train, regularizer, forward=mnist_lenet5_forward.forward: forward(
+        lambda x, train, regularizer, seed, forward=mnist_lenet5_forward.forward: forward(
             x, False, regularizer
         ),
     )
@@ -190,6 +147,8 @@ def test_five_checkpoints_are_kept_across_restarts(train):
         'checkpoint',
         'data-00000-of-00001',
         'index',
+        'lock',
+        'seed',
     ]
 
 
@@ -242,19 +201,69 @@ def test_it_leaves_the_process_as_it_was(train):
     assert done == [[4]]
 
 
-def test_our_data_set_and_seed(train, small_dir, monkeypatch, capsys):
-    def first_line(seed):
-        mnist = input_data.read_data_sets(
-            str(small_dir), one_hot=True, validation_size=0, seed=seed
-        )
-        monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
-        monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 1)
-        mnist_lenet5_backward.backward(mnist)
-        shutil.rmtree(str(train.model))
-        return capsys.readouterr().out
+def test_seed(train, small_dir, monkeypatch):
+    """One given, the one kept beside the checkpoints, or the default, in this order."""
 
-    assert first_line(1) == first_line(1) != first_line(2)
-    assert first_line(None) != first_line(None)
+    def seed_of_run(seed=None):
+        monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
+        seeds = []
+        set_random_seed = tf.set_random_seed
+        monkeypatch.setattr(
+            tf, 'set_random_seed', lambda seed: seeds.append(seed) or set_random_seed(seed)
+        )
+        err = train(1)[1]
+        monkeypatch.setattr(tf, 'set_random_seed', set_random_seed)
+        return seeds, 'going on with seed' in err
+
+    default = mnist_lenet5_backward.DEFAULT_SEED
+    kept = train.model / 'seed'
+    assert seed_of_run() == ([default], False)
+    assert seed_of_run(default) == ([default], False)
+    assert seed_of_run(7) == ([7], True)
+    assert kept.read_text() == '7\n'
+    assert seed_of_run() == ([7], False)
+    kept.unlink()  # as beside the checkpoints of the notes
+    assert seed_of_run() == ([default], False)
+    for garbled in b'seven', b'', b'-1', b'\xff', b'%d' % 2**31:
+        kept.write_bytes(garbled)
+        refused(train, 'seed: holds no seed; give one with --seed', seed_of_run)
+    assert seed_of_run(8) == ([8], True)
+    assert seed_of_run() == ([8], False)
+    for name in os.listdir(str(train.model)):
+        if name != 'seed':
+            os.remove(str(train.model / name))
+    assert seed_of_run() == ([default], False)  # a new training
+
+
+def test_seed_decides_weights_order_and_dropout(train, small_dir, monkeypatch):
+    def checkpoint(seed):
+        monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
+        mnist = input_data.read_data_sets(str(small_dir), one_hot=True, validation_size=0)
+        train(1, mnist.train)
+        content = (train.model / 'mnist_model-1.data-00000-of-00001').read_bytes()
+        shutil.rmtree(str(train.model))
+        return content
+
+    assert checkpoint(1) == checkpoint(1) == checkpoint(None) != checkpoint(2)
+
+
+@pytest.mark.parametrize('what', ['weights', 'order', 'dropout'])
+def test_seed_reaches(train, small_dir, monkeypatch, what):
+    """Each alone makes the difference between two seeds, the other two being held."""
+    if what != 'weights':
+        monkeypatch.setattr(tf, 'set_random_seed', lambda seed, set=tf.set_random_seed: set(1))
+    if what != 'dropout':
+        monkeypatch.setattr(mnist_lenet5_forward, 'dropout', lambda x, rate, seed: tf.nn.relu(x))
+    if what != 'order':
+        monkeypatch.setattr(input_data.DataSet, 'seek', lambda self, position, seed: None)
+    values = set()
+    for seed in 1, 1, 2:
+        monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
+        mnist = input_data.read_data_sets(str(small_dir), one_hot=True, validation_size=0, seed=1)
+        train(1, mnist.train)
+        values.add((train.model / 'mnist_model-1.data-00000-of-00001').read_bytes())
+        shutil.rmtree(str(train.model))
+    assert len(values) == 2
 
 
 def test_app_of_the_notes_series(train):
@@ -285,56 +294,38 @@ def test_app_of_the_notes_series(train):
     assert restore_model(picture) == reference.logits(picture, shadows).argmax()
 
 
-def refused(train, match):
-    """Expects a run to be refused in one line, without a change in the folder."""
-    before = {p.name: p.read_bytes() for p in train.model.iterdir() if p.is_file()}
+def refused(train, match, run=None):
+    """Expects a run to be refused in one line, without a change in the folder but for the lock."""
+
+    def contents():
+        return {p.name: p.read_bytes() for p in train.model.iterdir() if p.name != 'lock'}
+
+    before = contents()
     with pytest.raises(checkpoints.CheckpointError, match=match) as caught:
-        train(1)
+        (run or (lambda: train(1)))()
     assert '\n' not in str(caught.value)
     assert str(train.model) in str(caught.value)
-    assert before == {p.name: p.read_bytes() for p in train.model.iterdir() if p.is_file()}
-
-
-@pytest.mark.parametrize(
-    'suffix, damage, reason',
-    [
-        ('.index', lambda content: content[: len(content) // 2], 'sstable'),
-        ('.index', lambda content: b'', 'sstable'),
-        ('.index', None, 'Failed to find any matching files|not a valid checkpoint'),
-        ('.data-00000-of-00001', lambda content: content[:-1], 'Read less bytes'),
-        (
-            '.data-00000-of-00001',
-            lambda content: content[:1000] + b'damage' + content[1006:],
-            'Checksum does not match',
-        ),
-        ('.data-00000-of-00001', None, 'No such file'),
-    ],
-)
-def test_damaged_checkpoint(train, suffix, damage, reason):
-    train(1)
-    path = train.model / ('mnist_model-1' + suffix)
-    if damage:
-        path.write_bytes(damage(path.read_bytes()))
-    else:
-        path.unlink()
-    refused(train, 'mnist_model-1: cannot be restored .*%s.*; name another one' % reason)
-
-
-@pytest.mark.parametrize('content', [b'', b'garbage', b'\xff\xfe', b'model_checkpoint_path: ""'])
-def test_garbled_checkpoint_file(train, content):
-    train(1)
-    (train.model / 'checkpoint').write_bytes(content)
-    refused(train, 'checkpoint: cannot be read')
+    assert before == contents()
 
 
 def test_checkpoint_of_another_network(train):
     parameters = reference.initial_parameters()
-    parameters[2] = parameters[2][..., :16]
-    write_checkpoint(train.model, 5, parameters, parameters)
-    refused(train, r'Variable_2 has the shape \[5, 5, 32, 16\] and not \(5, 5, 32, 64\)')
-    parameters = reference.initial_parameters()
+    smaller = list(parameters)
+    smaller[2] = smaller[2][..., :16]
+    write_checkpoint(train.model, 5, smaller, smaller)
+    refused(
+        train,
+        r'mnist_model-5: is of another network '
+        r'\(Variable_2: float32 \[5, 5, 32, 16\], and not float32 \[5, 5, 32, 64\]\)',
+    )
     write_checkpoint(train.model, 5, parameters, shadows=[])
-    refused(train, 'Key Variable/ExponentialMovingAverage not found')
+    refused(train, r'\(Variable/ExponentialMovingAverage: no such variable, and not float32 ')
+    integers = [*parameters[:3], parameters[3].astype(np.int32), *parameters[4:]]
+    write_checkpoint(train.model, 5, integers, parameters)
+    refused(train, r'\(Variable_3: int32 \[64\], and not float32 \[64\]\)')
+    # also where it is the fallback
+    (train.model / 'checkpoint').unlink()
+    refused(train, r'\(Variable_3: int32 \[64\], and not float32 \[64\]\)')
 
 
 @pytest.mark.parametrize('name', ['a*', '[b]'])
@@ -345,8 +336,9 @@ def test_folder_that_is_a_pattern(train, monkeypatch, name):
     assert not train.model.exists()
 
 
-def test_save_that_fails(train):
-    train.model.write_bytes(b'a file and not a folder')
-    with pytest.raises(checkpoints.CheckpointError, match='cannot be saved') as caught:
+def test_folder_that_is_a_file(train):
+    train.model.write_bytes(b'')
+    with pytest.raises(checkpoints.CheckpointError, match='model: cannot be read .Not a dir') as e:
         train(1)
-    assert '\n' not in str(caught.value)
+    assert '\n' not in str(e.value)
+    assert train.model.read_bytes() == b''

@@ -1,11 +1,14 @@
 """The scripts as a user runs them: in subprocesses, in a folder with nothing but a data set."""
 
+import fcntl
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -69,37 +72,51 @@ def assert_lines(lines, pattern, steps):
         assert re.fullmatch(pattern % step, line), line
 
 
-def test_train_watch_interrupt_resume_and_run_again(run):
+def checkpoint(folder, step):
+    name = str(folder / ('mnist_model-%d' % step))
+    content = b''
+    for suffix in '.index', '.data-00000-of-00001':
+        with open(name + suffix, 'rb') as file:
+            content += file.read()
+    return content
+
+
+def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     watcher = run(TEST, '--wait', '--interval', '0.2')
-    trainer = run(TRAIN, '--steps', '250', '--seed', '1')
+    trainer = run(TRAIN, '--steps', '150', '--seed', '1')
     trainer.wait_for(TRAIN_LINE % 101)
     trainer.send_signal(signal.SIGINT)
-    status, lines, err = trainer.finish()
+    status, printed, err = trainer.finish()
     assert status == 130
-    assert_lines(lines[:2], TRAIN_LINE, [1, 101])
+    stopped = int(re.match('stopped; step (.*) is saved in ./model, run', err[-1]).group(1))
+    assert stopped >= 101
+    assert_lines(printed, TRAIN_LINE, [step for step in (1, 101) if step <= stopped])
 
-    status, lines, err = run(TRAIN, '--steps', '250').finish()
+    status, lines, err = run(TRAIN, '--steps', '150').finish()
     assert status == 0
-    start = int(re.fullmatch('training from step (.*) to step 250', err[-1]).group(1))
-    assert start in (1, 101, 201)  # 1 if the interrupt came before 101 was saved
-    assert_lines(lines, TRAIN_LINE, [step for step in (101, 201, 250) if step > start])
+    assert err[-1] == 'training from step %d to step 150' % stopped
+    assert_lines(lines, TRAIN_LINE, [150])
+
+    straight = run(TRAIN, '--steps', '150', '--seed', '1', '--model_dir', 'straight')
+    assert straight.finish()[:2] == (0, printed + lines)
+    assert checkpoint(tmp_path / 'model', 150) == checkpoint(tmp_path / 'straight', 150)
 
     status, lines, err = run(TRAIN, '--steps', '10').finish()
     assert status == 0
-    assert err[-1] == 'training from step 250 to step 260'
-    assert_lines(lines, TRAIN_LINE, [260])
+    assert err[-1] == 'training from step 150 to step 160'
+    assert_lines(lines, TRAIN_LINE, [160])
 
-    watcher.wait_for(TEST_LINE % 260)
+    watcher.wait_for(TEST_LINE % 160)
     watcher.send_signal(signal.SIGINT)
     status, lines, _ = watcher.finish()
     assert status == 130
     steps = [int(re.fullmatch(TEST_LINE % r'(\d+)', line).group(1)) for line in lines]
-    assert steps == sorted(set(steps)) and set(steps) <= {1, 101, 201, 250, 260}
+    assert steps == sorted(set(steps)) and set(steps) <= {1, 101, stopped, 150, 160}
     assert float(lines[-1].split()[-1]) > 0.7  # 0.1 before training
 
     status, lines, _ = run(TEST, '--once').finish()
     assert status == 0
-    assert_lines(lines, TEST_LINE, [260])
+    assert_lines(lines, TEST_LINE, [160])
 
 
 def test_no_checkpoint(run):
@@ -116,6 +133,29 @@ def test_reader_of_stdout_goes_away(tmp_path):
     assert trainer.wait(timeout=60) == 1
     err = (tmp_path / 'err').read_text()
     assert 'Traceback' not in err and 'Broken' not in err
+    assert '"mnist_model-101"' in (tmp_path / 'model' / 'checkpoint').read_text()
+
+
+def test_terminal_goes_away(tmp_path):
+    """SIGHUP, and no stdout nor stderr any more."""
+    command = [sys.executable, os.path.join(ROOT, TRAIN), '--data_dir', DATA]
+    terminal, end = pty.openpty()
+
+    def be_on_it():
+        os.setsid()
+        fcntl.ioctl(end, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run under nohup
+
+    trainer = subprocess.Popen(
+        command, cwd=str(tmp_path), stdin=end, stdout=end, stderr=end, preexec_fn=be_on_it
+    )
+    os.close(end)
+    seen = b''
+    while b'After 1 ' not in seen:
+        seen += os.read(terminal, 1000)
+    os.close(terminal)
+    assert trainer.wait(timeout=60) == 129
+    assert (tmp_path / 'model' / 'checkpoint').exists()
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
@@ -163,23 +203,26 @@ def test_errors_are_one_line(run, tmp_path, script):
         status, lines, err = started.finish()
         assert (status, lines) == (1, [])
         assert err[-1].startswith(error)
-    assert os.listdir(str(tmp_path / 'model')) == ['checkpoint']
+    assert set(os.listdir(str(tmp_path / 'model'))) <= {'checkpoint', 'lock'}
 
 
 @pytest.mark.parametrize(
     'args',
     [
         (TRAIN, '--steps', '0'),
+        (TRAIN, '--steps', '-1'),
         (TRAIN, '--seed', '-1'),
+        (TRAIN, '--seed', '2147483648'),
         (TEST, '--interval', 'nan'),
         (TEST, '--intervall', '1'),
         (TRAIN, '--step', '50'),
     ],
 )
-def test_wrong_usage(run, args):
+def test_wrong_usage(run, tmp_path, args):
     status, lines, err = run(*args).finish()
     assert (status, lines) == (2, [])
     assert args[1] in err[-1]
+    assert not (tmp_path / 'model').exists()
 
 
 def test_help_says_every_flag_and_default(run):

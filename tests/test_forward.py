@@ -100,6 +100,39 @@ def test_initial_values():
     assert w.std() == pytest.approx(0.08796, rel=0.02)
 
 
+def test_seed_and_variable_decide_the_initial_values():
+    """And not the operations before; without a seed they are always new."""
+
+    def initial_values(seed, operations=0):
+        with tf.Graph().as_default(), tf.Session() as sess:
+            tf.set_random_seed(seed)
+            for _ in range(operations):
+                tf.constant(1)
+            mnist_lenet5_forward.forward(tf.placeholder(tf.float32, [1, 28, 28, 1]), True, None)
+            sess.run(tf.global_variables_initializer())
+            return [value.tobytes() for value in sess.run(tf.global_variables())[::2]]
+
+    assert initial_values(0) == initial_values(0, operations=3)
+    values = initial_values(0) + initial_values(1) + initial_values(None) + initial_values(None)
+    assert len({value[:100] for value in values}) == 16
+
+
+def test_dropout_is_a_function_of_its_seed():
+    with tf.Graph().as_default(), tf.Session() as sess:
+        seed = tf.placeholder(tf.int32, [2])
+        y = mnist_lenet5_forward.dropout(tf.ones([20, 512]), 0.25, seed)
+
+        def dropped(*numbers):
+            return sess.run(y, {seed: numbers})
+
+        first = dropped(3, 4)
+        assert sorted(set(first.ravel())) == pytest.approx([0, 1 / 0.75])
+        assert 0.22 < (first == 0).mean() < 0.28  # 7 standard deviations
+        assert (first == dropped(3, 4)).all()
+        for other in (3, 5), (2, 4), (4, 3):
+            assert 0.3 < (first != dropped(*other)).mean() < 0.45  # 2 * 0.25 * 0.75
+
+
 def test_dropout_in_training_only():
     def fc1_before_and_after(train):
         """What the ReLU of the 512 gives, and what the last layer gets."""

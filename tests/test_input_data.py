@@ -133,6 +133,36 @@ def test_next_batch_unshuffled_and_larger_than_the_data():
         data.next_batch(1, fake_data=True)
 
 
+def test_seek():
+    """To any place, at the ends of epochs too: what follows is what would have followed."""
+    straight = numbers(10, 5)
+    served = np.concatenate([straight.next_batch(3)[0] for _ in range(20)])
+    for position in range(50):
+        resumed = numbers(10, seed=None)
+        resumed.next_batch(7)
+        resumed.seek(position, 5)
+        follows = np.concatenate([resumed.next_batch(1)[0] for _ in range(10)])
+        assert follows.tolist() == served[position : position + 10].tolist()
+
+
+def test_order_is_numpys_frozen_one():
+    data = numbers(10, 5)
+    for epoch in range(3):
+        expected = np.random.RandomState([5, epoch]).permutation(10)
+        assert data.next_batch(10)[0].tolist() == expected.tolist()
+
+
+def test_seek_shuffles_once(monkeypatch):
+    shuffles = []
+    shuffle = input_data.DataSet._shuffle
+    monkeypatch.setattr(
+        input_data.DataSet, '_shuffle', lambda self: shuffles.append(1) or shuffle(self)
+    )
+    data = numbers(10)
+    data.seek(10**10, 0)
+    assert shuffles == [1] and data.epochs_completed == 10**9
+
+
 def test_seed():
     assert numbers(50, 1).next_batch(50)[0].tolist() == numbers(50, 1).next_batch(50)[0].tolist()
     assert numbers(50, 1).next_batch(50)[0].tolist() != numbers(50, 2).next_batch(50)[0].tolist()

@@ -22,7 +22,7 @@ def test_imports_run_one_way():
     allowed = {
         'mnist_lenet5_forward.py': {'tensorflow'},
         'input_data.py': {'numpy'},
-        'checkpoints.py': {'tensorflow'},
+        'checkpoints.py': {'numpy', 'tensorflow'},
         'command_line.py': {'tensorflow', 'checkpoints', 'input_data'},
         'mnist_lenet5_backward.py': {
             'numpy', 'tensorflow', 'checkpoints', 'command_line', 'input_data',

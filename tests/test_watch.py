@@ -1,6 +1,7 @@
 """mnist_lenet5_test: what it reports, and what it survives."""
 
 import os
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -173,20 +174,91 @@ def refused(monkeypatch, match):
 
 
 def test_damaged_checkpoint(model, monkeypatch, capsys):
+    """The highest step that is whole is tested instead, once, and it is said once."""
+    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    for step in 9, 10, 11:
+        checkpoint(model, step)
+    data = model / 'mnist_model-11.data-00000-of-00001'
+    content = data.read_bytes()
+    data.write_bytes(content[:1000])
+
+    def mend():
+        data.write_bytes(content)
+        checkpoint(model, 12)
+
+    watch(monkeypatch, [nothing, nothing, mend, nothing])
+    out, err = capsys.readouterr()
+    assert out == line(10) + line(12)
+    assert err.count('\n') == 1
+    assert re.match('.*mnist_model-11: cannot be restored .*; taking mnist_model-10 instead', err)
+
+
+@pytest.mark.parametrize('content', [None, b'', b'garbage', b'\xff'])
+def test_garbled_checkpoint_file(model, monkeypatch, capsys, content):
+    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    for step in 9, 10:
+        checkpoint(model, step)
+
+    def garble():
+        if content is None:
+            (model / 'checkpoint').unlink()
+        else:
+            (model / 'checkpoint').write_bytes(content)
+
+    watch(monkeypatch, [garble, nothing, lambda: checkpoint(model, 8)])
+    out, err = capsys.readouterr()
+    assert out == line(10) + line(8) and err == ''  # 10 has been tested
+    garble()
+    watch(monkeypatch, [nothing, nothing])
+    out, err = capsys.readouterr()
+    problem = 'missing' if content is None else 'cannot be read'
+    assert out == line(10)
+    assert err == '%s: %s; taking mnist_model-10 instead\n' % (model / 'checkpoint', problem)
+
+
+def test_nothing_is_whole(model, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
     checkpoint(model, 1)
-    data = model / 'mnist_model-1.data-00000-of-00001'
-    data.write_bytes(data.read_bytes()[:1000])
-    refused(monkeypatch, 'mnist_model-1: cannot be restored .*Read less bytes')
-    os.remove(str(data))
+    (model / 'mnist_model-1.data-00000-of-00001').write_bytes(b'')
+    refused(monkeypatch, 'mnist_model-1: cannot be restored .*; there is no whole checkpoint')
     os.remove(str(model / 'mnist_model-1.index'))
-    refused(monkeypatch, 'mnist_model-1: cannot be restored')
+    refused(monkeypatch, 'mnist_model-1: cannot be restored .mnist_model-1.index is missing')
     (model / 'checkpoint').write_bytes(b'garbage')
     refused(monkeypatch, 'checkpoint: cannot be read')
     assert capsys.readouterr().out == ''
+
+
+def test_folder_that_is_a_file(model, monkeypatch):
+    model.write_bytes(b'')
+    refused(monkeypatch, 'model: cannot be read .Not a directory')
+
+
+def test_first_checkpoint_in_the_making(model, monkeypatch, capsys):
+    """There is one before the file `checkpoint` names it: not worth a word."""
+    checkpoint(model, 1)
+    state = (model / 'checkpoint').read_text()
+    os.remove(str(model / 'checkpoint'))
+
+    def sleep(seconds):
+        (model / 'checkpoint').write_text(state)
+
+    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=sleep))
+    watch(monkeypatch, [nothing, nothing], wait=True)
+    out, err = capsys.readouterr()
+    assert (out, err) == (line(1), '')
+
+
+def test_it_writes_nothing(model, monkeypatch):
+    checkpoint(model, 1)
+    before = sorted(os.listdir(str(model))), os.stat(str(model)).st_mtime_ns
+    watch(monkeypatch, [nothing])
+    assert before == (sorted(os.listdir(str(model))), os.stat(str(model)).st_mtime_ns)
 
 
 def test_checkpoint_of_another_network(model, monkeypatch):
     parameters = reference.initial_parameters()
     parameters[0] = parameters[0][..., :6]
     write_checkpoint(model, 1, parameters, parameters)
-    refused(monkeypatch, r'has the shape \[5, 5, 1, 6\] and not \(5, 5, 1, 32\)')
+    refused(monkeypatch, r'\(Variable/Exp.*: float32 \[5, 5, 1, 6\], and not .* \[5, 5, 1, 32\]\)')
+    write_checkpoint(model, 1, reference.initial_parameters(), shadows=[])
+    refused(monkeypatch, r'\(Variable/ExponentialMovingAverage: no such variable')

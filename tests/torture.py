@@ -1,0 +1,400 @@
+"""What happens to trainings and files in bad times, in numbers of your choice.
+
+    python tests/torture.py kill --rounds 1000    interrupts a training again and again
+    python tests/torture.py churn --polls 10000   watches one that saves and deletes all the time
+    python tests/torture.py fuzz --rounds 5000    reads files with random damage
+
+Each prints what it has seen and ends with status 1 if anything was wrong. The test suite runs a
+few rounds of each. POSIX only: trainings are forked, which saves them TensorFlow's import.
+"""
+
+import argparse
+import collections
+import gzip
+import hashlib
+import mmap
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT]
+os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+
+import tensorflow.compat.v1 as tf  # noqa: E402
+from conftest import small_mnist  # noqa: E402
+
+import checkpoints  # noqa: E402
+import command_line  # noqa: E402
+import input_data  # noqa: E402
+import mnist_lenet5_backward  # noqa: E402
+import mnist_lenet5_forward  # noqa: E402
+import mnist_lenet5_test  # noqa: E402
+
+BATCH_SIZE = 2
+DIGITS = 31  # no multiple of the batch: some batches cross the end of an epoch
+SAVING = 0  # the place in the shared memory that says whether a save goes on
+SAVED_STEP = slice(1, 5)  # the last step whose save has ended
+BEGUN = 5  # whether signals are deferred
+
+problems = []
+
+
+def check(right, problem):
+    if not right:
+        problems.append(problem)
+        print('WRONG: %s' % problem, flush=True)
+
+
+def digits():
+    noise = np.random.RandomState(0)
+    labels = np.eye(10)[np.arange(DIGITS) % 10]
+    return input_data.DataSet(noise.rand(DIGITS, 784).astype(np.float32), labels)
+
+
+def fork(function, log):
+    """Runs function() in a new process, whose stdout and stderr are added to log.out and .err."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        for stream, name in (1, '.out'), (2, '.err'):
+            os.dup2(os.open(log + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in background
+        command_line.run(function)
+    except SystemExit as ended:
+        status = ended.code or 0
+    finally:
+        os._exit(status)
+
+
+def wait(pid):
+    """Returns the exit status of a process, or minus the number of the signal that ended it."""
+    status = os.waitpid(pid, 0)[1]
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def start_training(folder, log, steps, keep, shared):
+    """Trains on noise, with a save at every step, in a new process."""
+
+    def train():
+        mnist_lenet5_backward.BATCH_SIZE = BATCH_SIZE
+        mnist_lenet5_backward.STEPS = steps
+        mnist_lenet5_backward.SAVE_STEPS = 1
+        mnist_lenet5_backward.KEEP = keep
+        mnist_lenet5_backward.MODEL_SAVE_PATH = folder
+        save, enter = checkpoints.Keeper.save, checkpoints.Keeper.__enter__
+
+        def reporting_enter(self):
+            keeper = enter(self)
+            shared[BEGUN] = 1
+            return keeper
+
+        def reporting_save(self, step, loss):
+            with open(log + '.saves', 'a') as saves:
+                saves.write('%d\n' % step)
+            shared[SAVING] = 1
+            save(self, step, loss)
+            shared[SAVED_STEP] = int(step).to_bytes(4, 'big')
+            shared[SAVING] = 0
+
+        checkpoints.Keeper.save = reporting_save
+        checkpoints.Keeper.__enter__ = reporting_enter
+        mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
+
+    shared[:] = bytes(len(shared))
+    return fork(train, log)
+
+
+def read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+def lines(log, suffix='.out'):
+    return read(log + suffix).decode().splitlines()
+
+
+def digest(folder, step):
+    """Returns the MD5 of a checkpoint: its bytes, not only the values in them, are repeated."""
+    name = os.path.join(folder, 'mnist_model-%d' % step)
+    content = read(name + '.index') + read(name + '.data-00000-of-00001')
+    return hashlib.md5(content).hexdigest()
+
+
+def current_step(folder):
+    path = os.path.join(folder, 'checkpoint')
+    return int(re.search(r'"mnist_model-(\d+)"', read(path).decode()).group(1))
+
+
+def kill(rounds, choose, folder, steps=30):
+    """Ends a training by signals at random moments, lets it go on, compares with a straight one."""
+    shared = mmap.mmap(-1, 6)
+    straight = os.path.join(folder, 'straight')
+    started = time.monotonic()
+    check(wait(start_training(straight, straight, steps, steps, shared)) == 0, 'straight run')
+    duration = time.monotonic() - started
+    digests = {step: digest(straight, step) for step in range(1, steps + 1)}
+    seen = collections.Counter()
+    slowest = 0
+    training = 0
+    while seen['rounds'] < rounds:
+        training += 1
+        model = os.path.join(folder, 'model%d' % training)
+        while True:
+            pid = start_training(model, model, steps, 2, shared)
+            time.sleep(choose.uniform(0, duration / 2))
+            signum = choose.choice([signal.SIGKILL] * 3 + [signal.SIGINT, signal.SIGTERM])
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                seen['ended first'] += 1
+                check(wait(pid) == 0, 'exit status of a run left alone in %s' % model)
+                break
+            begun, asked = shared[BEGUN], time.monotonic()
+            os.kill(pid, signum)
+            status = wait(pid)
+            if status == 0:  # it ended at the same moment
+                break
+            seen['rounds'] += 1
+            seen[signal.Signals(signum).name] += 1
+            saved = int.from_bytes(shared[SAVED_STEP], 'big')
+            if signum == signal.SIGKILL:
+                seen['kill -9 inside a save'] += shared[SAVING]
+            else:
+                slowest = max(slowest, time.monotonic() - asked)
+                expected = [128 + signum] if begun else [128 + signum, -signum]
+                check(status in expected, 'exit status %d in %s' % (status, model))
+            if begun and signum != signal.SIGKILL:
+                last = lines(model, '.err')[-1]
+                check(last.startswith('stopped; step %d is saved' % saved), last)
+            if saved or os.path.exists(os.path.join(model, 'checkpoint')):
+                step = current_step(model)
+                check(step >= saved, 'step %d was saved and is lost in %s' % (saved, model))
+                check(digest(model, step) == digests[step], 'step %d in %s' % (step, model))
+                seen['checkpoints compared'] += 1
+                if step == steps:
+                    break
+        seen['trainings compared'] += 1
+        check(digest(model, steps) == digests[steps], 'the end of %s' % model)
+        check(set(lines(model)) == set(lines(straight)), 'the printed lines of %s' % model)
+        left = [name for name in os.listdir(model) if 'tmp' in name or 'tempstate' in name]
+        check(not left, 'left in %s: %s' % (model, left))
+        if not problems:
+            shutil.rmtree(model)
+    print('%d mismatches in %d rounds: %s' % (len(problems), seen.pop('rounds'), dict(seen)))
+    print('longest time from Ctrl-C or SIGTERM to the end: %.2f s' % slowest)
+
+
+def churn(polls, choose, folder):
+    """Watches without pause a training that keeps one checkpoint and has accidents."""
+    shared = mmap.mmap(-1, 6)
+    counter = mmap.mmap(-1, 4)
+    model = os.path.join(folder, 'model')
+    data = digits()
+    test = input_data.DataSet(
+        np.tile(data.images, (4, 1))[:100], np.tile(data.labels, (4, 1))[:100]
+    )
+
+    def watch():
+        def sleep(seconds):
+            if not os.path.exists(os.path.join(model, 'checkpoint')):
+                return time.sleep(0.01)  # a poll of nothing does not count
+            number = int.from_bytes(counter[:], 'big') + 1
+            counter[:] = number.to_bytes(4, 'big')
+            if number >= polls:
+                sys.exit(0)
+
+        mnist_lenet5_backward.MODEL_SAVE_PATH = model
+        mnist_lenet5_test.time = SimpleNamespace(sleep=sleep)
+        mnist_lenet5_test.test(SimpleNamespace(test=test), wait=True)
+
+    watcher = fork(watch, model + '-watcher')
+    seen = collections.Counter()
+    trainer = None
+    while not os.waitid(os.P_PID, watcher, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        if not trainer:
+            trainer = start_training(model, model, 1000000, 1, shared)
+        time.sleep(choose.uniform(1, 6))
+        accident = choose.choice(['kill -9', 'Ctrl-C', 'rm -rf', 'rm -rf and a fresh training'])
+        seen[accident] += 1
+        if accident == 'Ctrl-C':
+            os.kill(trainer, signal.SIGINT)
+        elif accident != 'rm -rf':
+            os.kill(trainer, signal.SIGKILL)
+        if accident != 'rm -rf':
+            wait(trainer)
+            trainer = None
+        if accident.startswith('rm -rf'):
+            os.system('rm -rf %s/* 2>/dev/null' % model)
+    if trainer:
+        os.kill(trainer, signal.SIGKILL)
+        wait(trainer)
+    check(wait(watcher) == 0, 'the watcher: %s' % lines(model + '-watcher', '.err')[-1:])
+    reports = [
+        re.fullmatch(r'After (\d+) training step\(s\), test accuracy = (\S+)', line)
+        for line in lines(model + '-watcher')
+    ]
+    check(all(reports) and reports, 'a line that is no report')
+    saves = set(lines(model, '.saves'))
+    accuracies = {}
+    for report in reports:
+        step, accuracy = report.groups()
+        check(step in saves, 'step %s was never saved' % step)
+        # all the trainings have one seed: a step has one accuracy
+        check(accuracies.setdefault(step, accuracy) == accuracy, 'two accuracies at step %s' % step)
+    fallbacks = [line for line in lines(model + '-watcher', '.err') if 'instead' in line]
+    print(
+        '%d problems in %d polls: %d reports, %d fallbacks, %d saves; %s'
+        % (
+            len(problems),
+            int.from_bytes(counter[:], 'big'),
+            len(reports),
+            len(fallbacks),
+            len(lines(model, '.saves')),
+            dict(seen),
+        )
+    )
+
+
+def damaged(content, choose):
+    """Returns the bytes with a random damage, or sometimes as they are."""
+    content = bytearray(content)
+    for _ in range(choose.randrange(4)):
+        at = choose.randrange(len(content) + 1)
+        kind = choose.randrange(5)
+        if kind == 0:
+            del content[at:]
+        elif kind == 1:
+            del content[at : at + choose.randrange(1, 9)]
+        elif kind == 2:
+            content[at:at] = choose.getrandbits(64).to_bytes(8, 'big')[: choose.randrange(1, 9)]
+        elif kind == 3 and at < len(content):
+            content[at] ^= 1 << choose.randrange(8)
+        elif kind == 4 and at < len(content):
+            content[at] = choose.choice(b'\0\xff\n"\\/*[]. :-0')
+    return bytes(content)
+
+
+def fuzz(rounds, choose, folder):
+    """Reads damaged files: what comes is the right answer or an error of one line."""
+    seen = collections.Counter()
+
+    def attempt(kind, function, *expected):
+        try:
+            function()
+        except expected as error:
+            check('\n' not in str(error), '%s: %r' % (kind, str(error)))
+            seen[kind + ': refused'] += 1
+        except Exception as error:
+            check(False, '%s: %r' % (kind, error))
+        else:
+            seen[kind + ': read'] += 1
+
+    files = small_mnist()
+    arrays = {name: read_idx(content) for name, content in files.items()}
+    data = os.path.join(folder, 'data')
+    os.mkdir(data)
+    for name, content in files.items():
+        write(os.path.join(data, name), content)
+    for _ in range(rounds):
+        name = choose.choice(sorted(files))
+        path = os.path.join(data, name)
+        zipped = choose.random() < 0.5
+        os.remove(path)
+        path += '.gz' * zipped
+        content = files[name]
+        write(path, damaged(gzip.compress(content, 1) if zipped else content, choose))
+
+        def read_all(name=name, path=path, content=content):
+            mnist = input_data.read_data_sets(data, dtype=np.uint8, validation_size=0)
+            part = mnist.train if name.startswith('train') else mnist.test
+            array = part.images if 'images' in name else part.labels
+            same = np.array_equal(array.reshape(-1), arrays[name])
+            # without a checksum nobody can tell other pixels from the right ones
+            check(same or not path.endswith('.gz'), 'other values out of %s' % path)
+
+        attempt('gzip' if zipped else 'IDX', read_all, input_data.DataError)
+        os.remove(path)
+        write(os.path.join(data, name), content)
+
+    model = os.path.join(folder, 'model')
+    mnist_lenet5_backward.BATCH_SIZE, mnist_lenet5_backward.STEPS = BATCH_SIZE, 3
+    mnist_lenet5_backward.MODEL_SAVE_PATH, mnist_lenet5_backward.SAVE_STEPS = model, 1
+    sys.stdout, stdout = open(os.devnull, 'w'), sys.stdout
+    sys.stderr, stderr = sys.stdout, sys.stderr
+    mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
+    sys.stdout = stdout
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        mnist_lenet5_forward.forward(x, False, None)
+        step = tf.Variable(0)
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
+        saver = tf.train.Saver()
+        right = {}
+        for n in 1, 2, 3:
+            saver.restore(sess, os.path.join(model, 'mnist_model-%d' % n))
+            right[n] = sess.run(variables)
+
+        def restore_current():
+            ckpt = checkpoints.get_checkpoint_state(model)
+            check(ckpt, 'checkpoints not found')
+            checkpoints.restore(saver, sess, ckpt)
+            values = sess.run(variables)
+            n = int(values[step.op.name])
+            name = os.path.basename(ckpt.model_checkpoint_path)
+            check(name == 'mnist_model-%d' % n, '%s has step %d' % (name, n))
+            for key in values:
+                check(np.array_equal(values[key], right[n][key]), 'wrong %s in %s' % (key, name))
+            restored.append(n)
+
+        for name in ['checkpoint', 'mnist_model-3.index', 'mnist_model-3.data-00000-of-00001']:
+            path = os.path.join(model, name)
+            content = read(path)
+            for _ in range(rounds):
+                restored = []
+                broken = damaged(content, choose)
+                write(path, broken)
+                attempt(name, restore_current, checkpoints.CheckpointError)
+                check(restored, '%s: nothing restored' % name)
+                check(broken != content or restored == [3], '%s: restored %s' % (name, restored))
+                check(name == 'checkpoint' or restored[0] in (2, 3), '%s: %s' % (name, restored))
+            write(path, content)
+    sys.stderr = stderr
+    print('%d problems: %s' % (len(problems), dict(seen)))
+
+
+def write(path, content):
+    with open(path, 'wb') as file:
+        file.write(content)
+
+
+def read_idx(content):
+    return np.frombuffer(content, np.uint8, offset=16 if content[3] == 3 else 8)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('what', choices=['kill', 'churn', 'fuzz'])
+    parser.add_argument('--rounds', '--polls', type=int, default=100, help='default: 100')
+    parser.add_argument('--seed', type=int, default=0, help='of the random moments and damages')
+    args = parser.parse_args()
+    folder = tempfile.mkdtemp()
+    what = {'kill': kill, 'churn': churn, 'fuzz': fuzz}[args.what]
+    what(args.rounds, random.Random(args.seed), folder)
+    if problems:
+        sys.exit('the files are in %s' % folder)
+    shutil.rmtree(folder)
+
+
+if __name__ == '__main__':
+    main()
