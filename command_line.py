@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 import checkpoints
 import input_data
+import keeping
 
 
 def _parser(description, model_dir):
@@ -96,11 +97,11 @@ def run(main):
     except (
         input_data.DataError,
         checkpoints.CheckpointError,
-        checkpoints.NotFiniteError,
+        keeping.NotFiniteError,
         OSError,
     ) as error:
         line = 'error: %s' % error
-    except checkpoints.Interrupted as interrupted:
+    except keeping.Interrupted as interrupted:
         status, line = 128 + interrupted.signum, str(interrupted)
     try:
         if line:

@@ -18,6 +18,7 @@ import tensorflow.compat.v1 as tf
 import checkpoints
 import command_line
 import input_data
+import keeping
 import mnist_lenet5_forward
 
 BATCH_SIZE = 100  # images per step
@@ -40,9 +41,10 @@ def backward(mnist):
 
     mnist.train needs `num_examples` and `next_batch(n)`, which returns n * 784 grey levels
     and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
-    has input_data's `seek`. Raises checkpoints.CheckpointError, NotFiniteError, Interrupted.
+    has input_data's `seek`. Raises checkpoints.CheckpointError, keeping.NotFiniteError and
+    keeping.Interrupted.
     """
-    seed = checkpoints.choose_seed(MODEL_SAVE_PATH, SEED, DEFAULT_SEED)
+    seed = keeping.choose_seed(MODEL_SAVE_PATH, SEED, DEFAULT_SEED)
     with tf.Graph().as_default():
         tf.set_random_seed(seed)
 
@@ -84,12 +86,10 @@ def backward(mnist):
             train_op = tf.no_op(name='train')
             step_taken = global_step.read_value()
 
-        saver = tf.train.Saver()
+        saver = tf.train.Saver(max_to_keep=KEEP)
         path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
 
-        with tf.Session() as sess, checkpoints.Keeper(
-            path, KEEP, seed, saver, sess, learning_rate
-        ) as keeper:
+        with tf.Session() as sess, keeping.Keeper(saver, sess, path, seed, learning_rate) as keeper:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
@@ -126,7 +126,8 @@ def backward(mnist):
                         )
                     finally:  # also when nobody reads stdout any more
                         keeper.save(step, loss_value)
-                keeper.stop_if_asked(step, loss_value)
+                if step < end:
+                    keeper.stop_if_asked(step, loss_value)
 
 
 def main():

@@ -1,5 +1,6 @@
-"""checkpoints: what interrupts a training, or damages its files, costs it nothing."""
+"""checkpoints and keeping: what interrupts a training, or damages its files, costs it nothing."""
 
+import errno
 import os
 import shutil
 import signal
@@ -9,10 +10,12 @@ import sys
 import numpy as np
 import pytest
 import reference
+import tensorflow.compat.v1 as tf
 from conftest import ROOT, Noise, saved_steps, write_checkpoint
 
 import checkpoints
 import input_data
+import keeping
 import mnist_lenet5_backward
 
 DATA_SUFFIX = '.data-00000-of-00001'
@@ -51,7 +54,7 @@ def handlers():
 def interrupted(train, signum, step, data):
     """Expects a run to be ended by a signal, with `step` saved, and the handlers to be back."""
     before = [signal.getsignal(number) for number in SIGNALS]
-    with pytest.raises(checkpoints.Interrupted) as caught:
+    with pytest.raises(keeping.Interrupted) as caught:
         train(20, data)
     assert isinstance(caught.value, KeyboardInterrupt)
     assert caught.value.signum == signum
@@ -87,13 +90,19 @@ def at_first_call(monkeypatch, name, happening):
 @pytest.mark.parametrize('call', ['fsync', 'replace'])
 def test_signal_in_a_save(train, monkeypatch, signum, call):
     at_first_call(monkeypatch, call, send(signum))
+    saves = []
+    save = tf.train.Saver.save
+    monkeypatch.setattr(
+        tf.train.Saver, 'save', lambda *args, **names: saves.append(1) or save(*args, **names)
+    )
     interrupted(train, signum, 1, Noise())
-    assert saved_steps(train.model) == [1]
+    assert saved_steps(train.model) == [1] and saves == [1]
 
 
 def test_signal_in_the_last_save(train, monkeypatch):
+    """The run is over anyway, and running it again would be another run."""
     data = Happening(20, lambda: at_first_call(monkeypatch, 'fsync', send(signal.SIGTERM)))
-    interrupted(train, signal.SIGTERM, 20, data)
+    assert train(20, data)[0] == [1, 20]
 
 
 def test_second_signals(train):
@@ -114,22 +123,28 @@ def test_second_signals(train):
 def test_signals_that_are_ignored(train):
     """nohup's SIGHUP, for one."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    assert train(2, Happening(2, send(signal.SIGHUP)))[0] == [1, 2]
+    assert train(3, Happening(2, send(signal.SIGHUP)))[0] == [1, 3]
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 class NobodyReads:
+    """As a pipe is whose reader has ended, and a terminal that has been closed."""
+
+    def __init__(self, error):
+        self.error = error
+
     def write(self, text):
-        raise BrokenPipeError
+        raise self.error
 
     def flush(self):
         pass
 
 
-def test_nobody_reads_stdout(train, monkeypatch):
+@pytest.mark.parametrize('error', [BrokenPipeError(), OSError(errno.EIO, 'gone')])
+def test_nobody_reads_stdout(train, monkeypatch, error):
     """The step whose line cannot be printed is saved; so is that of a signal at the same time."""
-    monkeypatch.setattr(sys, 'stdout', NobodyReads())
-    with pytest.raises(BrokenPipeError):
+    monkeypatch.setattr(sys, 'stdout', NobodyReads(error))
+    with pytest.raises(type(error)):
         train(20)
     assert saved_steps(train.model) == [1]
     interrupted(train, signal.SIGHUP, 20, Happening(19, send(signal.SIGHUP)))
@@ -155,6 +170,7 @@ def test_order_of_a_save(train, monkeypatch):
     assert calls == [
         'flush mnist_model-6' + DATA_SUFFIX,
         'flush mnist_model-6.index',
+        'flush .',
         'flush checkpoint.tmp',
         'replace checkpoint',
         'flush .',
@@ -198,7 +214,7 @@ def test_deleted_folder(train):
 
     with pytest.raises(checkpoints.CheckpointError, match='process %d trains' % os.getpid()):
         train(404, Happening(10, delete_and_let_another_in))
-    others[0].__exit__(None)
+    others[0].__exit__(None, None, None)
     assert saved_steps(train.model) == []
 
 
@@ -218,7 +234,7 @@ class NotANumber(Happening):
 def test_what_is_not_finite_is_not_saved(train, monkeypatch):
     def refused(match, data=None):
         before = saved_steps(train.model) if train.model.exists() else []
-        with pytest.raises(checkpoints.NotFiniteError, match=match) as caught:
+        with pytest.raises(keeping.NotFiniteError, match=match) as caught:
             train(300, data)
         assert '\n' not in str(caught.value)
         assert saved_steps(train.model) == before
@@ -239,7 +255,7 @@ def test_what_is_not_finite_is_not_saved(train, monkeypatch):
 
 # A folder and a file system that resist
 def keeper(model):
-    return checkpoints.Keeper(str(model / 'mnist_model'), 5, 1, None, None, None)
+    return keeping.Keeper(None, None, str(model / 'mnist_model'), 1, None)
 
 
 def test_second_trainer(train):
@@ -298,7 +314,7 @@ def test_full_disk(train):
             )
             reason, steps = 'File too large', [1]
         assert status == 1
-        assert error.startswith('error: %s: cannot be saved in (' % train.model)
+        assert error.startswith('error: %s: cannot be written to (' % train.model)
         assert reason in error
         assert saved_steps(train.model) == steps
         assert not [name for name in os.listdir(str(train.model)) if 'temp' in name]
@@ -323,7 +339,7 @@ def test_read_only_folder(train):
             train.model.chmod(0o555)
         with pytest.raises(checkpoints.CheckpointError) as caught:
             train(1)
-        assert str(caught.value).startswith('%s: cannot be saved in (' % train.model)
+        assert str(caught.value).startswith('%s: cannot be written to (' % train.model)
         assert '\n' not in str(caught.value)
     finally:
         if mounted:

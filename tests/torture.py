@@ -35,6 +35,7 @@ from conftest import small_mnist  # noqa: E402
 import checkpoints  # noqa: E402
 import command_line  # noqa: E402
 import input_data  # noqa: E402
+import keeping  # noqa: E402
 import mnist_lenet5_backward  # noqa: E402
 import mnist_lenet5_forward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
@@ -92,7 +93,7 @@ def start_training(folder, log, steps, keep, shared):
         mnist_lenet5_backward.SAVE_STEPS = 1
         mnist_lenet5_backward.KEEP = keep
         mnist_lenet5_backward.MODEL_SAVE_PATH = folder
-        save, enter = checkpoints.Keeper.save, checkpoints.Keeper.__enter__
+        save, enter = keeping.Keeper.save, keeping.Keeper.__enter__
 
         def reporting_enter(self):
             keeper = enter(self)
@@ -107,8 +108,8 @@ def start_training(folder, log, steps, keep, shared):
             shared[SAVED_STEP] = int(step).to_bytes(4, 'big')
             shared[SAVING] = 0
 
-        checkpoints.Keeper.save = reporting_save
-        checkpoints.Keeper.__enter__ = reporting_enter
+        keeping.Keeper.save = reporting_save
+        keeping.Keeper.__enter__ = reporting_enter
         mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
 
     shared[:] = bytes(len(shared))
@@ -152,7 +153,13 @@ def kill(rounds, choose, folder, steps=30):
         model = os.path.join(folder, 'model%d' % training)
         while True:
             pid = start_training(model, model, steps, 2, shared)
-            time.sleep(choose.uniform(0, duration / 2))
+            moment = time.monotonic() + choose.uniform(0, duration / 2)
+            while time.monotonic() < moment:
+                time.sleep(0.001)
+            if choose.random() < 0.5:  # else saves, which are short, would see few
+                while shared[SAVING] == 0 and time.monotonic() < moment + 2:
+                    pass
+                time.sleep(choose.uniform(0, 0.02))
             signum = choose.choice([signal.SIGKILL] * 3 + [signal.SIGINT, signal.SIGTERM])
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 seen['ended first'] += 1
