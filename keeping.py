@@ -149,7 +149,6 @@ class Keeper:
                 )
 
     def _save(self, step):
-        listed = [name for name in checkpoints.listed(self._folder)[1:] if self._files(name)]
         path = os.path.join(self._folder, self._name)
         # no .meta file: nobody reads it, and it is a third of the time
         path = self._saver.save(
@@ -160,6 +159,7 @@ class Keeper:
             _flush(os.path.join(self._folder, name))
         _flush(self._folder)
         self._write('seed', '%d\n' % self._seed)
+        listed = checkpoints.listed(self._folder)[1:]
         names = [name for name in listed if name != current] + [current]
         keep = self._saver.as_saver_def().max_to_keep
         state = tf.train.generate_checkpoint_state_proto(

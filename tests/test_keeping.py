@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -259,11 +260,13 @@ def keeper(model):
 
 
 def test_second_trainer(train):
+    train.model.mkdir()
+    (train.model / 'lock').write_text('123456\n')  # of a process that has died
     with keeper(train.model):
         before = sorted(os.listdir(str(train.model)))
         with pytest.raises(checkpoints.CheckpointError) as caught:
             train(1)
-        assert 'lock: process %d trains in this folder' % os.getpid() in str(caught.value)
+        assert 'lock: process %d trains in this folder;' % os.getpid() in str(caught.value)
         assert sorted(os.listdir(str(train.model))) == before
     assert train(1)[0] == [1]
 
@@ -381,6 +384,16 @@ def test_damaged_checkpoint(train, monkeypatch, suffix, damage):
     assert line.endswith('; taking mnist_model-10 instead')
     assert saved_steps(train.model) == [7, 8, 9, 10, 11]
     assert 'instead' not in train(1)[1]
+
+
+def test_several_damaged_checkpoints(train, monkeypatch):
+    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 1)
+    train(4)
+    for name in 'mnist_model-4.index', 'mnist_model-3' + DATA_SUFFIX:
+        (train.model / name).write_bytes(b'')
+    steps, err = train(3)
+    assert steps == [3]
+    assert re.search('mnist_model-4: cannot be restored .*; taking mnist_model-2 instead\n', err)
 
 
 @pytest.mark.parametrize(
