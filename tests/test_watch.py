@@ -182,11 +182,14 @@ def test_damaged_checkpoint(model, monkeypatch, capsys):
     content = data.read_bytes()
     data.write_bytes(content[:1000])
 
+    def go_back():
+        (model / 'checkpoint').write_text('model_checkpoint_path: "mnist_model-10"')
+
     def mend():
         data.write_bytes(content)
         checkpoint(model, 12)
 
-    watch(monkeypatch, [nothing, nothing, mend, nothing])
+    watch(monkeypatch, [nothing, nothing, go_back, nothing, mend, nothing])
     out, err = capsys.readouterr()
     assert out == line(10) + line(12)
     assert err.count('\n') == 1
@@ -240,7 +243,8 @@ def test_first_checkpoint_in_the_making(model, monkeypatch, capsys):
     os.remove(str(model / 'checkpoint'))
 
     def sleep(seconds):
-        (model / 'checkpoint').write_text(state)
+        if seconds:
+            (model / 'checkpoint').write_text(state)
 
     monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=sleep))
     watch(monkeypatch, [nothing, nothing], wait=True)
