@@ -203,22 +203,29 @@ def kill(rounds, choose, folder, steps=30):
 def churn(polls, choose, folder):
     """Watches without pause a training that keeps one checkpoint and has accidents."""
     shared = mmap.mmap(-1, 6)
-    counter = mmap.mmap(-1, 4)
+    counter = mmap.mmap(-1, 4)  # of the polls that find something new
     model = os.path.join(folder, 'model')
     data = digits()
+
+    def count():
+        return int.from_bytes(counter[:], 'big')
+
     test = input_data.DataSet(
         np.tile(data.images, (4, 1))[:100], np.tile(data.labels, (4, 1))[:100]
     )
 
     def watch():
+        restore = checkpoints._restore
+
+        def counting_restore(*args):
+            counter[:] = (count() + 1).to_bytes(4, 'big')
+            restore(*args)
+
         def sleep(seconds):
-            if not os.path.exists(os.path.join(model, 'checkpoint')):
-                return time.sleep(0.01)  # a poll of nothing does not count
-            number = int.from_bytes(counter[:], 'big') + 1
-            counter[:] = number.to_bytes(4, 'big')
-            if number >= polls:
+            if count() >= polls:
                 sys.exit(0)
 
+        checkpoints._restore = counting_restore
         mnist_lenet5_backward.MODEL_SAVE_PATH = model
         mnist_lenet5_test.time = SimpleNamespace(sleep=sleep)
         mnist_lenet5_test.test(SimpleNamespace(test=test), wait=True)
@@ -229,7 +236,7 @@ def churn(polls, choose, folder):
     while not os.waitid(os.P_PID, watcher, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         if not trainer:
             trainer = start_training(model, model, 1000000, 1, shared)
-        time.sleep(choose.uniform(1, 6))
+        time.sleep(choose.uniform(1, 15))
         accident = choose.choice(['kill -9', 'Ctrl-C', 'rm -rf', 'rm -rf and a fresh training'])
         seen[accident] += 1
         if accident == 'Ctrl-C':
@@ -259,10 +266,10 @@ def churn(polls, choose, folder):
         check(accuracies.setdefault(step, accuracy) == accuracy, 'two accuracies at step %s' % step)
     fallbacks = [line for line in lines(model + '-watcher', '.err') if 'instead' in line]
     print(
-        '%d problems in %d polls: %d reports, %d fallbacks, %d saves; %s'
+        '%d problems in %d polls of something new: %d reports, %d fallbacks, %d saves; %s'
         % (
             len(problems),
-            int.from_bytes(counter[:], 'big'),
+            count(),
             len(reports),
             len(fallbacks),
             len(lines(model, '.saves')),
