@@ -32,7 +32,7 @@ def get_weight(shape, regularizer):
     Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
     collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
     """
-    # TensorFlow would take the number of operations so far, which differs between its versions.
+    # Left to itself, TensorFlow 1 counts the operations before it, and 2 the random ones.
     seed = None if tf.get_default_graph().seed is None else len(tf.global_variables())
     # A resource variable is read as a snapshot, so that the loss of a step cannot mix in
     # weights from after its update. It is TensorFlow 2's default; 1.15 needs to be told.

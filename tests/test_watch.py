@@ -189,11 +189,19 @@ def test_damaged_checkpoint(model, monkeypatch, capsys):
         data.write_bytes(content)
         checkpoint(model, 12)
 
-    watch(monkeypatch, [nothing, nothing, go_back, nothing, mend, nothing])
+    def damage_the_next():
+        checkpoint(model, 13)
+        (model / 'mnist_model-13.index').write_bytes(b'')
+
+    happenings = [nothing, nothing, go_back, nothing, mend, damage_the_next, nothing, nothing]
+    watch(monkeypatch, happenings)
     out, err = capsys.readouterr()
     assert out == line(10) + line(12)
-    assert err.count('\n') == 1
-    assert re.match('.*mnist_model-11: cannot be restored .*; taking mnist_model-10 instead', err)
+    first, second = err.splitlines()
+    assert re.match('.*mnist_model-11: cannot be restored .*; taking mnist_model-10 instead', first)
+    assert re.match(
+        '.*mnist_model-13: cannot be restored .*; taking mnist_model-12 instead', second
+    )
 
 
 @pytest.mark.parametrize('content', [None, b'', b'garbage', b'\xff'])
