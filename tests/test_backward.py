@@ -152,6 +152,13 @@ def test_five_checkpoints_are_kept_across_restarts(train):
     ]
 
 
+def test_save_steps_and_keep(train, monkeypatch):
+    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 3)
+    monkeypatch.setattr(mnist_lenet5_backward, 'KEEP', 2)
+    assert train(8)[0] == [1, 4, 7, 8]
+    assert saved_steps(train.model) == [7, 8]
+
+
 def test_a_copied_or_moved_folder(train, monkeypatch):
     """Its own checkpoints count, and the original's are left alone, whatever the paths say."""
     for _ in range(5):
