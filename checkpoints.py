@@ -71,7 +71,7 @@ def by_step(model_dir):
         return []
     except OSError as error:
         raise CheckpointError(
-            '%s: cannot be read (%s); use another folder' % (model_dir, error.strerror)
+            '%s: cannot be read (%s); use another folder' % (model_dir, reason(error))
         ) from error
     found = [re.fullmatch(r'(.+-(\d+))\.index', name) for name in files]
     found = sorted((int(match.group(2)), match.group(1)) for match in found if match)
@@ -148,6 +148,8 @@ def _restore(saver, sess, path, variables):
             raise ValueError('%s.index is missing' % os.path.basename(path))
         reader = tf.train.load_checkpoint(path)
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        for name in shapes:
+            reader.get_tensor(name)  # has a checksum; one that is not whole is for nobody
     except TENSORFLOW_ERRORS as error:
         raise _damaged(path, error) from error
     for name, variable in sorted(variables.items()):
@@ -170,6 +172,8 @@ def _damaged(path, error):
 
 
 def reason(error):
-    """Returns the one line that matters of TensorFlow's many: the one before the failed node."""
+    """Returns what matters of an error; of TensorFlow's many lines, the one before the node."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     found = re.search(r'(.+)\n\s*\[\[', str(error))
     return found.group(1) if found else str(error).split('\n')[0]

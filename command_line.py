@@ -20,12 +20,21 @@ def _parser(description, model_dir):
     )
     parser.add_argument(
         '--data_dir',
+        type=_folder,
         default='./data/',
         metavar='DIR',
         help='the MNIST files, downloaded if missing',
     )
-    parser.add_argument('--model_dir', default=model_dir, metavar='DIR', help='the checkpoints')
+    parser.add_argument(
+        '--model_dir', type=_folder, default=model_dir, metavar='DIR', help='the checkpoints'
+    )
     return parser
+
+
+def _folder(name):
+    if not name:
+        raise argparse.ArgumentTypeError('is empty')
+    return name
 
 
 def parse_training(steps, model_dir, default_seed):
@@ -43,13 +52,14 @@ def parse_training(steps, model_dir, default_seed):
         'first ends at step 300, however often it is stopped and started again, and the one '
         'after it at 600',
     )
+    parser.set_defaults(seed=None)
     parser.add_argument(
         '--seed',
         type=int,
         metavar='N',
-        help='of the random numbers: weights at the start, order of the digits, dropout. Trainings '
-        'with the same seed are alike. A training that is resumed goes on with its own seed unless '
-        'told another, a new one takes %d' % default_seed,
+        default=argparse.SUPPRESS,
+        help='decides all random numbers, from 0 to 2147483647: weights at the start, order of the '
+        'digits, dropout (default: the seed of the training that is resumed, or %d)' % default_seed,
     )
     args = parser.parse_args()
     if args.steps < 1:
@@ -92,22 +102,15 @@ def run(main):
     status, line = 1, None
     try:
         status = main()
-    except BrokenPipeError:  # nobody reads stdout any more, as after `| head`
-        pass
-    except (
-        input_data.DataError,
-        checkpoints.CheckpointError,
-        keeping.NotFiniteError,
-        OSError,
-    ) as error:
+    except (input_data.DataError, checkpoints.CheckpointError, keeping.NotFiniteError) as error:
         line = 'error: %s' % error
+    except OSError as error:  # as after `| head`
+        line = 'error: %s: cannot be used (%s)' % (error.filename or 'stdout', error.strerror)
     except keeping.Interrupted as interrupted:
         status, line = 128 + interrupted.signum, str(interrupted)
     try:
         if line:
             print(line, file=sys.stderr)
-        sys.stdout.flush()
-    except OSError:  # the terminal is gone; Python must not fail in writing to it at its end
-        for stream in sys.stdout, sys.stderr:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except OSError:  # the terminal is gone
+        pass
     sys.exit(status)

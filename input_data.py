@@ -236,6 +236,8 @@ def _download_missing(train_dir, source_url):
     missing = [name for name in paths if not paths[name]]
     if not missing:
         return
+    if os.path.exists(train_dir) and not os.path.isdir(train_dir):
+        raise DataError('%s: is not a folder; use another one' % train_dir)
     for name, path in paths.items():
         if path and _md5(_read(path)) != MNIST_MD5[name]:
             raise DataError(

@@ -27,28 +27,29 @@ class Interrupted(KeyboardInterrupt):
 def choose_seed(model_dir, seed, default):
     """Returns `seed`, or if it is None the one kept in model_dir, or else `default`.
 
-    Says on stderr if a training changes its seed. Raises checkpoints.CheckpointError.
+    Raises checkpoints.CheckpointError if it is None and what is kept is no seed.
     """
-    if not checkpoints.by_step(model_dir):
-        return default if seed is None else seed
-    path = os.path.join(model_dir, 'seed')
-    try:
-        with open(path, 'rb') as file:
-            kept = int(file.read(100))
-        if not 0 <= kept < 2**31:
-            raise ValueError
-    except FileNotFoundError:
-        kept = default
-    except (OSError, ValueError) as error:
-        if seed is None:
+    if seed is None and checkpoints.by_step(model_dir):
+        seed, problem = _kept_seed(model_dir)
+        if problem == 'cannot be read':
             raise checkpoints.CheckpointError(
-                '%s: holds no seed; give one with --seed' % path
-            ) from error
-        kept = 'an unreadable one'
-    if seed in (None, kept):
-        return kept
-    print('%s: going on with seed %d, not %s' % (path, seed, kept), file=sys.stderr)
-    return seed
+                '%s: %s; give one with --seed' % (os.path.join(model_dir, 'seed'), problem)
+            )
+    return default if seed is None else seed
+
+
+def _kept_seed(model_dir):
+    """Returns the seed in the file `seed`, None if there is none, and what to say of the file."""
+    try:
+        with open(os.path.join(model_dir, 'seed'), 'rb') as file:
+            seed = int(file.read(100))
+    except FileNotFoundError:
+        return None, 'missing'
+    except (OSError, ValueError):
+        return None, 'cannot be read'
+    if not 0 <= seed < 2**31:
+        return None, 'cannot be read'
+    return seed, 'has %d' % seed
 
 
 class Keeper:
@@ -86,6 +87,10 @@ class Keeper:
         except OSError as error:
             raise self._failed(error) from error
         self._remove_temporary_files()
+        kept, said = _kept_seed(self._folder)
+        if kept != self._seed and checkpoints.by_step(self._folder):
+            path = os.path.join(self._folder, 'seed')
+            print('%s: %s; going on with seed %d' % (path, said, self._seed), file=sys.stderr)
         if threading.current_thread() is threading.main_thread():
             for name in 'SIGINT', 'SIGTERM', 'SIGHUP':
                 signum = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -113,6 +118,7 @@ class Keeper:
                 self._save(step)
                 break
             except (OSError, *checkpoints.TENSORFLOW_ERRORS) as error:
+                self._remove_temporary_files()
                 if attempt == 2:
                     raise self._failed(error) from error
         self._saved_step = step

@@ -220,26 +220,27 @@ def test_seed(train, small_dir, monkeypatch):
         )
         err = train(1)[1]
         monkeypatch.setattr(tf, 'set_random_seed', set_random_seed)
-        return seeds, 'going on with seed' in err
+        said = re.search('seed: (.*); going on with seed', err)
+        return seeds, said and said.group(1)
 
     default = mnist_lenet5_backward.DEFAULT_SEED
     kept = train.model / 'seed'
-    assert seed_of_run() == ([default], False)
-    assert seed_of_run(default) == ([default], False)
-    assert seed_of_run(7) == ([7], True)
+    assert seed_of_run() == ([default], None)
+    assert seed_of_run(default) == ([default], None)
+    assert seed_of_run(7) == ([7], 'has %d' % default)
     assert kept.read_text() == '7\n'
-    assert seed_of_run() == ([7], False)
+    assert seed_of_run() == ([7], None)
     kept.unlink()  # as beside the checkpoints of the notes
-    assert seed_of_run() == ([default], False)
+    assert seed_of_run() == ([default], 'missing')
     for garbled in b'seven', b'', b'-1', b'\xff', b'%d' % 2**31:
         kept.write_bytes(garbled)
-        refused(train, 'seed: holds no seed; give one with --seed', seed_of_run)
-    assert seed_of_run(8) == ([8], True)
-    assert seed_of_run() == ([8], False)
+        refused(train, 'seed: cannot be read; give one with --seed', seed_of_run)
+    assert seed_of_run(8) == ([8], 'cannot be read')
+    assert seed_of_run() == ([8], None)
     for name in os.listdir(str(train.model)):
         if name != 'seed':
             os.remove(str(train.model / name))
-    assert seed_of_run() == ([default], False)  # a new training
+    assert seed_of_run() == ([default], None)  # a new training
 
 
 def test_seed_decides_weights_order_and_dropout(train, small_dir, monkeypatch):

@@ -173,8 +173,12 @@ def test_mnist_is_not_mixed_with_another_set(serve, tmp_path):
 
 def test_a_folder_that_cannot_be_written(serve, tmp_path):
     (tmp_path / 'file').write_bytes(b'')
+    url, asked = serve(good)
+    with pytest.raises(input_data.DataError, match='file: is not a folder'):
+        input_data.read_data_sets(str(tmp_path / 'file'), source_url=url)
+    assert asked == []
     with pytest.raises(input_data.DataError, match='cannot be written'):
-        input_data.read_data_sets(str(tmp_path / 'file'), source_url=serve(good)[0])
+        input_data.read_data_sets(str(tmp_path / 'file' / 'below'), source_url=url)
 
 
 def test_interrupted_while_writing(serve, tmp_path, monkeypatch):
