@@ -20,6 +20,7 @@ import command_line
 import input_data
 import keeping
 import mnist_lenet5_forward
+import processor
 
 BATCH_SIZE = 100  # images per step
 LEARNING_RATE_BASE = 0.005
@@ -33,6 +34,7 @@ SEED = None  # of everything random; None: that of the training resumed, or DEFA
 DEFAULT_SEED = 1
 SAVE_STEPS = 100  # from one checkpoint to the next
 KEEP = 5  # checkpoints
+BFLOAT16 = False  # arithmetic of half the width, for processors that have it
 
 
 def backward(mnist):
@@ -88,8 +90,11 @@ def backward(mnist):
 
         saver = tf.train.Saver(max_to_keep=KEEP)
         path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
+        config = processor.session_config(BFLOAT16)
 
-        with tf.Session() as sess, keeping.Keeper(saver, sess, path, seed, learning_rate) as keeper:
+        with tf.Session(config=config) as sess, keeping.Keeper(
+            saver, sess, path, seed, learning_rate
+        ) as keeper:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
@@ -131,9 +136,10 @@ def backward(mnist):
 
 
 def main():
-    global STEPS, MODEL_SAVE_PATH, SEED
+    global STEPS, MODEL_SAVE_PATH, SEED, BFLOAT16
     args = command_line.parse_training(STEPS, MODEL_SAVE_PATH, DEFAULT_SEED)
     STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
+    BFLOAT16 = args.bfloat16
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
     backward(mnist)
 

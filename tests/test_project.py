@@ -11,7 +11,7 @@ RUN_TIME_FILES = sorted(name for name in os.listdir(ROOT) if name.endswith('.py'
 
 
 def test_run_time_files_are_python_3_7():
-    assert len(RUN_TIME_FILES) == 7
+    assert len(RUN_TIME_FILES) == 8
     for name in RUN_TIME_FILES:
         with open(os.path.join(ROOT, name)) as file:
             ast.parse(file.read(), feature_version=(3, 7))
@@ -24,10 +24,13 @@ def test_imports_run_one_way():
         'input_data.py': {'numpy'},
         'checkpoints.py': {'tensorflow'},
         'keeping.py': {'numpy', 'tensorflow', 'checkpoints'},
-        'command_line.py': {'tensorflow', 'checkpoints', 'input_data', 'keeping'},
+        'processor.py': {'tensorflow'},
+        'command_line.py': {
+            'tensorflow', 'checkpoints', 'input_data', 'keeping', 'processor',
+        },
         'mnist_lenet5_backward.py': {
             'numpy', 'tensorflow', 'checkpoints', 'command_line', 'input_data', 'keeping',
-            'mnist_lenet5_forward',
+            'mnist_lenet5_forward', 'processor',
         },
         'mnist_lenet5_test.py': {
             'numpy', 'tensorflow', 'checkpoints', 'command_line', 'input_data',
