@@ -85,6 +85,8 @@ def restore(saver, sess, ckpt, variables=None):
     variables: {name in the checkpoint: variable}; None for all of the graph, by their names.
     Raises CheckpointError, also for a checkpoint of another network.
     """
+    if variables is None:
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
     problem = ckpt.problem
     folder, current = os.path.split(ckpt.model_checkpoint_path)
     for name in [current] + [name for name in by_step(folder) if name != current]:
@@ -141,8 +143,6 @@ def _version(ckpt):
 
 
 def _restore(saver, sess, path, variables):
-    if variables is None:
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
     try:
         if not os.path.isfile(path + '.index'):  # TensorFlow might take the name for a pattern
             raise ValueError('%s.index is missing' % os.path.basename(path))

@@ -69,8 +69,9 @@ def parse_training(steps, model_dir, default_seed):
         'of precision in convolutions and matrix products. Resume with the flag too',
     )
     args = parser.parse_args()
-    if args.bfloat16 and processor.lacks_bfloat16():
-        parser.error('argument --bfloat16: %s' % processor.lacks_bfloat16())
+    problem = args.bfloat16 and processor.lacks_bfloat16()
+    if problem:
+        parser.error('argument --bfloat16: %s' % problem)
     if args.steps < 1:
         parser.error('argument --steps: must be at least 1')
     if args.seed is not None and not 0 <= args.seed < 2**31:

@@ -4,7 +4,7 @@
 
 prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 
-    After 1 training step(s), loss on training batch is 5.55027.
+    After 1 training step(s), loss on training batch is 5.15932.
 
 Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
 """
@@ -105,7 +105,7 @@ def backward(mnist):
             start = int(sess.run(global_step))
             end = (start // STEPS + 1) * STEPS
             print('training from step %d to step %d' % (start, end), file=sys.stderr)
-            if hasattr(mnist.train, 'seek'):
+            if hasattr(mnist.train, 'seek'):  # others' data sets may have no such method
                 mnist.train.seek(start * BATCH_SIZE, seed)
             for i in range(start, end):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
@@ -131,7 +131,7 @@ def backward(mnist):
                         )
                     finally:  # also when nobody reads stdout any more
                         keeper.save(step, loss_value)
-                if step < end:
+                if step < end:  # else the run is over anyway
                     keeper.stop_if_asked(step, loss_value)
 
 
