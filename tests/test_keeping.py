@@ -315,7 +315,7 @@ def test_full_disk(train, size):
         else:
             train(1)
             status, error = ended(
-                train, 'resource.setrlimit(resource.RLIMIT_FSIZE, (9000000, 9000000))'
+                train, 'resource.setrlimit(resource.RLIMIT_FSIZE, (5000000, 5000000))'
             )
             reason, steps = 'File too large', [1]
         assert status == 1
