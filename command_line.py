@@ -1,9 +1,12 @@
-"""The flags of the two scripts, and how they end: the error line and the exit status."""
+"""The two scripts at the terminal: flags, live line, and how they end, error line and exit status."""
 
 import argparse
+import collections
 import os
+import shutil
 import signal
 import sys
+import time
 
 import tensorflow.compat.v1 as tf
 
@@ -11,6 +14,8 @@ import checkpoints
 import input_data
 import keeping
 import processor
+
+LIVE_SECS = 0.2  # from one live line to the next
 
 
 def _parser(description, model_dir):
@@ -80,7 +85,10 @@ def parse_training(steps, model_dir, default_seed):
 
 
 def parse_watching(interval, model_dir):
-    """Returns the watching flags: data_dir, model_dir, interval (in seconds), wait, once."""
+    """Returns the watching flags: data_dir, model_dir, interval (in seconds), wait, once, mistakes.
+
+    mistakes is None if it is not given.
+    """
     parser = _parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
     parser.add_argument(
         '--interval',
@@ -93,10 +101,67 @@ def parse_watching(interval, model_dir):
         '--wait', action='store_true', help='if there is no checkpoint yet, wait for it'
     )
     parser.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
+    parser.set_defaults(mistakes=None)
+    parser.add_argument(
+        '--mistakes',
+        metavar='FILE.png',
+        default=argparse.SUPPRESS,
+        help='draw the digits read wrongly, by what they are and what they are taken for; '
+        'implies --once',
+    )
     args = parser.parse_args()
     if not 0 <= args.interval <= 86400:
         parser.error('argument --interval: must be from 0 to 86400 seconds')
+    if args.mistakes == '':
+        parser.error('argument --mistakes: is empty')
+    args.once = args.once or args.mistakes is not None
     return args
+
+
+def live_range(start, end, length, quiet):
+    """Yields the steps from `start` to before `end`, saying on a terminal where it is.
+
+    length: of the run, in steps. The line is on stderr, and away at the multiples of `quiet` and
+    at the last step, which print lines of their own.
+    """
+    live = sys.stderr.isatty()
+    recent = collections.deque([(time.monotonic(), start)], maxlen=50)  # of the last ten seconds
+    for i in range(start, end):
+        if live:
+            now = time.monotonic()
+            if i % quiet == 0 or i == end - 1:
+                clear_line()
+            elif now - recent[-1][0] >= LIVE_SECS:
+                then, step = recent[0]
+                recent.append((now, i))
+                _show(_progress(i, end, length, (i - step) / (now - then)))
+        yield i
+
+
+def _progress(step, end, length, speed):
+    """Returns one line: the step, the part of the run, the steps a second, the time left."""
+    left = (end - step) / speed
+    return 'step %d of %d, %d%%, %.1f steps/s, %d:%02d:%02d left' % (
+        step,
+        end,
+        100 * (step - end + length) // length,
+        speed,
+        left // 3600,
+        left // 60 % 60,
+        left % 60,
+    )
+
+
+def _show(line):
+    width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
+    print('\r' + line[:width].ljust(width), end='', file=sys.stderr, flush=True)
+
+
+def clear_line():
+    """Clears the live line, if any, for another one."""
+    if sys.stderr.isatty():
+        _show('')
+        print('\r', end='', file=sys.stderr, flush=True)
 
 
 def run(main):
@@ -120,6 +185,7 @@ def run(main):
         status, line = 128 + interrupted.signum, str(interrupted)
     try:
         if line:
+            clear_line()
             print(line, file=sys.stderr)
     except OSError:  # the terminal is gone
         pass

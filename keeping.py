@@ -20,6 +20,10 @@ class NotFiniteError(Exception):
     """The loss or a variable has become infinite or nan; one line says which, and what to do."""
 
 
+class LockedError(Exception):
+    """Another process holds the lock; the text is its number."""
+
+
 class Interrupted(KeyboardInterrupt):
     """The signal `signum` has ended the training; one line says what is saved."""
 
@@ -75,7 +79,7 @@ class Keeper:
         self._folder, self._name = os.path.dirname(path) or '.', os.path.basename(path)
         self._seed = seed
         self._learning_rate = learning_rate
-        self._lock_file = None
+        self._lock = Lock(os.path.join(self._folder, 'lock'))
         self._signum = None
         self._saved_step = None
         self._handlers = {}
@@ -83,7 +87,7 @@ class Keeper:
     def __enter__(self):
         """Raises CheckpointError if the folder is in use, or cannot be used."""
         try:
-            self._lock()
+            self._take_lock()
         except OSError as error:
             raise self._failed(error) from error
         self._remove_temporary_files()
@@ -101,7 +105,7 @@ class Keeper:
     def __exit__(self, exception_type, error, traceback):
         for signum, handler in self._handlers.items():
             signal.signal(signum, handler)
-        self._lock_file.close()
+        self._lock.release()
         if self._signum and self._saved_step and isinstance(error, OSError):
             self._interrupt()  # nobody reads stdout: Ctrl-C in `| tee log` ends tee, too
 
@@ -114,7 +118,7 @@ class Keeper:
         self._check_finite(step, loss)
         for attempt in 1, 2:  # somebody may delete the folder, also in the middle of a save
             try:
-                self._lock()
+                self._take_lock()
                 self._save(step)
                 break
             except (OSError, *checkpoints.TENSORFLOW_ERRORS) as error:
@@ -204,35 +208,57 @@ class Keeper:
         except OSError:
             pass  # what keeps us from that will keep us from saving too, and be said there
 
-    def _lock(self):
-        """Makes the folder, and locks it until the process ends, unless it holds the lock."""
-        os.makedirs(self._folder, exist_ok=True)
-        path = os.path.join(self._folder, 'lock')
-        if self._lock_file:
-            try:
-                if os.path.samestat(os.stat(path), os.fstat(self._lock_file.fileno())):
-                    return
-            except FileNotFoundError:
-                pass
-            self._lock_file.close()
-        self._lock_file = open(path, 'a+')  # it may have the pid of another process
+    def _take_lock(self):
         try:
-            _lock(self._lock_file)
-        except (BlockingIOError, PermissionError) as error:
-            self._lock_file.seek(0)
+            self._lock.take()
+        except LockedError as error:
             raise checkpoints.CheckpointError(
                 '%s: process %s trains in this folder; stop it, or use another --model_dir'
-                % (path, self._lock_file.read().strip())
+                % (os.path.join(self._folder, 'lock'), error)
             ) from error
-        self._lock_file.truncate(0)
-        self._lock_file.write('%d\n' % os.getpid())
-        self._lock_file.flush()
 
     def _failed(self, error):
         return checkpoints.CheckpointError(
             '%s: cannot be written to (%s); make room or give permission, or use another folder'
             % (self._folder, checkpoints.reason(error))
         )
+
+
+class Lock:
+    """A lock file, held by one process at a time, which writes its number into it."""
+
+    def __init__(self, path):
+        self._path = path
+        self._file = None
+
+    def take(self):
+        """Makes the folder and locks the file until the process ends; anew if it was deleted.
+
+        Raises LockedError if another process holds the lock, OSError if there can be no such file.
+        """
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        if self._file:
+            try:
+                if os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno())):
+                    return
+            except FileNotFoundError:
+                pass
+            self.release()
+        file = open(self._path, 'a+')  # it may have the number of another process
+        try:
+            _lock(file)
+        except (BlockingIOError, PermissionError) as error:
+            file.seek(0)
+            raise LockedError(file.read().strip()) from error
+        file.truncate(0)
+        file.write('%d\n' % os.getpid())
+        file.flush()
+        self._file = file
+
+    def release(self):
+        if self._file:
+            self._file.close()
+            self._file = None
 
 
 def _lock(file):
@@ -242,7 +268,7 @@ def _lock(file):
     except ImportError:  # Windows
         import msvcrt
 
-        file.seek(1 << 30)  # far from the pid, which would be locked too
+        file.seek(1 << 30)  # far from the number, which would be locked too
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,15 +12,17 @@ Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lis
 import os
 import sys
 
+import processor  # before TensorFlow, to choose its arithmetic
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import checkpoints
 import command_line
+import curves
 import input_data
 import keeping
 import mnist_lenet5_forward
-import processor
 
 BATCH_SIZE = 100  # images per step
 LEARNING_RATE_BASE = 0.005
@@ -107,7 +109,8 @@ def backward(mnist):
             print('training from step %d to step %d' % (start, end), file=sys.stderr)
             if hasattr(mnist.train, 'seek'):  # others' data sets may have no such method
                 mnist.train.seek(start * BATCH_SIZE, seed)
-            for i in range(start, end):
+            curve = curves.Training(MODEL_SAVE_PATH, sess, start)
+            for i in command_line.live_range(start, end, STEPS, SAVE_STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
                     xs,
@@ -118,8 +121,8 @@ def backward(mnist):
                         mnist_lenet5_forward.NUM_CHANNELS,
                     ),
                 )
-                _, loss_value, step = sess.run(
-                    [train_op, loss, step_taken],
+                _, loss_value, step, cem_value, rate = sess.run(
+                    [train_op, loss, step_taken, cem, learning_rate],
                     feed_dict={x: reshaped_xs, y_: ys, seed_and_step: [seed, i]},
                 )
                 if i % SAVE_STEPS == 0 or step == end:
@@ -131,6 +134,7 @@ def backward(mnist):
                         )
                     finally:  # also when nobody reads stdout any more
                         keeper.save(step, loss_value)
+                    curve.add(step, loss_value, cem_value, rate)
                 if step < end:  # else the run is over anyway
                     keeper.stop_if_asked(step, loss_value)
 

@@ -11,24 +11,29 @@ looks for one every five seconds, until Ctrl-C, and prints
 
 import time
 
+import processor  # before TensorFlow, to choose its arithmetic
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import checkpoints
 import command_line
+import curves
 import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_forward
+import pictures
 
 TEST_INTERVAL_SECS = 5
 TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
 
 
-def test(mnist, wait=False, once=False):
+def test(mnist, wait=False, once=False, mistakes=None):
     """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
 
     Returns None if there is no checkpoint yet, unless told to `wait` for it; with `once` it
-    returns the accuracy (0 to 1) of the first it tests. Otherwise it does not return.
+    returns the accuracy (0 to 1) of the first it tests. Otherwise it does not return. A picture
+    of the digits read wrongly goes to the file `mistakes`, a path or None.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises checkpoints.CheckpointError.
@@ -53,6 +58,7 @@ def test(mnist, wait=False, once=False):
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
+        curve = curves.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH)
         seen = set()
         while True:
             with tf.Session() as sess:
@@ -69,14 +75,18 @@ def test(mnist, wait=False, once=False):
                                 mnist_lenet5_forward.NUM_CHANNELS,
                             ),
                         )
-                        accuracy_score = mean_in_chunks(
-                            sess, accuracy, feed_dict={x: reshaped_x, y_: mnist.test.labels}
+                        logits = run_in_chunks(sess, y, x, reshaped_x)
+                        accuracy_score = sess.run(
+                            accuracy, feed_dict={y: logits, y_: mnist.test.labels}
                         )
                         print(
                             'After %s training step(s), test accuracy = %g'
                             % (global_step, accuracy_score),
                             flush=True,
                         )
+                        curve.add(global_step, accuracy_score, logits, mnist.test)
+                        if mistakes:
+                            pictures.save_confusion(mistakes, logits, mnist.test)
                         if once:
                             return accuracy_score
                 elif not (wait or seen):
@@ -85,14 +95,11 @@ def test(mnist, wait=False, once=False):
             time.sleep(TEST_INTERVAL_SECS)
 
 
-def mean_in_chunks(sess, fetch, feed_dict):
-    """Returns the mean of `fetch`, itself a mean, over examples fed TEST_BATCH_SIZE at a time."""
-    examples = len(next(iter(feed_dict.values())))
-    total = 0.0
-    for i in range(0, examples, TEST_BATCH_SIZE):
-        chunk = {tensor: value[i : i + TEST_BATCH_SIZE] for tensor, value in feed_dict.items()}
-        total += float(sess.run(fetch, feed_dict=chunk)) * min(TEST_BATCH_SIZE, examples - i)
-    return total / examples
+def run_in_chunks(sess, fetch, placeholder, values):
+    """Returns `fetch`, one for each of the `values`, which are fed TEST_BATCH_SIZE at a time."""
+    starts = range(0, len(values), TEST_BATCH_SIZE)
+    feeds = [{placeholder: values[i : i + TEST_BATCH_SIZE]} for i in starts]
+    return np.concatenate([sess.run(fetch, feed_dict=feed) for feed in feeds])
 
 
 def main():
@@ -100,8 +107,9 @@ def main():
     args = command_line.parse_watching(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
     TEST_INTERVAL_SECS = args.interval
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
+    processor.give_way()
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
-    return 1 if test(mnist, args.wait, args.once) is None else 0
+    return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 
 
 if __name__ == '__main__':
