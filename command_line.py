@@ -1,4 +1,4 @@
-"""The two scripts at the terminal: flags, live line, and how they end, error line and exit status."""
+"""The two scripts at the terminal: flags, the live line, the error line, exit statuses."""
 
 import argparse
 import collections
@@ -8,12 +8,13 @@ import signal
 import sys
 import time
 
+import processor
+
 import tensorflow.compat.v1 as tf
 
 import checkpoints
 import input_data
 import keeping
-import processor
 
 LIVE_SECS = 0.2  # from one live line to the next
 

@@ -4,6 +4,8 @@ import os
 import shutil
 from types import SimpleNamespace
 
+import processor
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -11,7 +13,6 @@ import tensorflow.compat.v1 as tf
 import command_line
 import input_data
 import mnist_lenet5_backward
-import processor
 
 needs_bfloat16 = pytest.mark.skipif(
     processor.lacks_bfloat16() is not None, reason=str(processor.lacks_bfloat16())
