@@ -149,6 +149,7 @@ def test_five_checkpoints_are_kept_across_restarts(train):
         'index',
         'lock',
         'seed',
+        'train',
     ]
 
 
@@ -238,7 +239,7 @@ def test_seed(train, small_dir, monkeypatch):
     assert seed_of_run(8) == ([8], 'cannot be read')
     assert seed_of_run() == ([8], None)
     for name in os.listdir(str(train.model)):
-        if name != 'seed':
+        if name not in ('seed', 'train'):
             os.remove(str(train.model / name))
     assert seed_of_run() == ([default], None)  # a new training
 
@@ -306,7 +307,11 @@ def refused(train, match, run=None):
     """Expects a run to be refused in one line, without a change in the folder but for the lock."""
 
     def contents():
-        return {p.name: p.read_bytes() for p in train.model.iterdir() if p.name != 'lock'}
+        return {
+            p.name: p.read_bytes()
+            for p in train.model.iterdir()
+            if p.is_file() and p.name != 'lock'
+        }
 
     before = contents()
     with pytest.raises(checkpoints.CheckpointError, match=match) as caught:

@@ -207,6 +207,24 @@ def test_errors_are_one_line(run, tmp_path, script):
     assert set(os.listdir(str(tmp_path / 'model'))) <= {'checkpoint', 'lock'}
 
 
+def test_mistakes(run, tmp_path):
+    assert run(TRAIN, '--steps', '1').finish()[0] == 0
+    status, lines, _ = run(TEST, '--mistakes', 'mistakes.png').finish()
+    assert status == 0
+    assert_lines(lines, TEST_LINE, [1])
+    assert (tmp_path / 'mistakes.png').read_bytes().startswith(b'\x89PNG')
+    status, lines, err = run(TEST, '--mistakes', 'none/mistakes.png').finish()
+    assert status == 1
+    assert err[-1] == 'error: none/mistakes.png: cannot be used (No such file or directory)'
+
+
+def test_watching_gives_way_to_training(run):
+    watcher = run(TEST, '--wait')
+    while os.getpriority(os.PRIO_PROCESS, watcher.pid) != 19:
+        assert watcher.poll() is None, watcher.lines('err')
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     'args',
     [
@@ -219,6 +237,7 @@ def test_errors_are_one_line(run, tmp_path, script):
         (TRAIN, '--step', '50'),
         (TRAIN, '--model_dir', ''),
         (TEST, '--data_dir', ''),
+        (TEST, '--mistakes', ''),
     ],
 )
 def test_wrong_usage(run, tmp_path, args):
@@ -248,6 +267,7 @@ def test_help_says_every_flag_and_default(run):
                 '--wait',
                 '--once',
                 '--interval',
+                '--mistakes',
                 '--data_dir',
                 '--model_dir',
                 'default: 5)',

@@ -1,7 +1,9 @@
-"""processor: --bfloat16, where there is such arithmetic and where there is none."""
+"""processor: which arithmetic is chosen on which processor, and who goes first."""
 
 import os
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import processor
@@ -9,6 +11,7 @@ import processor
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from conftest import ROOT
 
 import command_line
 import input_data
@@ -73,3 +76,46 @@ def test_processors_without_bfloat16(monkeypatch, tmp_path, capsys):
     assert ended.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert 'error: argument --bfloat16: ' in line and ' no bfloat16 arithmetic' in line
+
+
+@pytest.mark.parametrize(
+    'cpuinfo, chosen, expected',
+    [
+        ('flags : sse4_2 avx avx2', None, '1'),
+        ('flags : sse4_2 avx avx2', '0', '0'),
+        ('flags : sse4_2 avx', None, None),
+        ('flags : sse4_2 avx', '1', '1'),
+        (None, None, None),  # not Linux: nobody knows
+    ],
+)
+def test_onednn(monkeypatch, tmp_path, cpuinfo, chosen, expected):
+    monkeypatch.setattr(processor, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+    if cpuinfo:
+        (tmp_path / 'cpuinfo').write_text(cpuinfo)
+    monkeypatch.setenv('TF_ENABLE_ONEDNN_OPTS', 'to be undone')
+    if chosen is None:
+        del os.environ['TF_ENABLE_ONEDNN_OPTS']
+    else:
+        os.environ['TF_ENABLE_ONEDNN_OPTS'] = chosen
+    processor.choose_arithmetic()
+    assert os.environ.get('TF_ENABLE_ONEDNN_OPTS') == expected
+
+
+@pytest.mark.skipif(not processor.has('avx2'), reason='this processor has no AVX2')
+@pytest.mark.parametrize('script', ['mnist_lenet5_backward', 'mnist_lenet5_test'])
+def test_onednn_is_chosen_before_tensorflow_is_imported(script):
+    """TensorFlow reads the variable then, and never again."""
+    code = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, *args):
+        if name == 'tensorflow':
+            sys.exit('chosen: %s' % os.environ.get('TF_ENABLE_ONEDNN_OPTS'))
+
+sys.meta_path.insert(0, Finder())
+import """
+    environment = {k: v for k, v in os.environ.items() if k != 'TF_ENABLE_ONEDNN_OPTS'}
+    command = [sys.executable, '-c', code + script]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    assert ended.stderr.split() == [b'chosen:', b'1']

@@ -11,7 +11,7 @@ RUN_TIME_FILES = sorted(name for name in os.listdir(ROOT) if name.endswith('.py'
 
 
 def test_run_time_files_are_python_3_7():
-    assert len(RUN_TIME_FILES) == 8
+    assert len(RUN_TIME_FILES) == 10
     for name in RUN_TIME_FILES:
         with open(os.path.join(ROOT, name)) as file:
             ast.parse(file.read(), feature_version=(3, 7))
@@ -25,16 +25,18 @@ def test_imports_run_one_way():
         'checkpoints.py': {'tensorflow'},
         'keeping.py': {'numpy', 'tensorflow', 'checkpoints'},
         'processor.py': {'tensorflow'},
+        'pictures.py': {'numpy', 'tensorflow'},
+        'curves.py': {'numpy', 'tensorflow', 'checkpoints', 'keeping', 'pictures'},
         'command_line.py': {
             'tensorflow', 'checkpoints', 'input_data', 'keeping', 'processor',
         },
         'mnist_lenet5_backward.py': {
-            'numpy', 'tensorflow', 'checkpoints', 'command_line', 'input_data', 'keeping',
+            'numpy', 'tensorflow', 'checkpoints', 'command_line', 'curves', 'input_data', 'keeping',
             'mnist_lenet5_forward', 'processor',
         },
         'mnist_lenet5_test.py': {
-            'numpy', 'tensorflow', 'checkpoints', 'command_line', 'input_data',
-            'mnist_lenet5_forward', 'mnist_lenet5_backward',
+            'numpy', 'tensorflow', 'checkpoints', 'command_line', 'curves', 'input_data',
+            'mnist_lenet5_forward', 'mnist_lenet5_backward', 'pictures', 'processor',
         },
     }  # fmt: skip
     for name in RUN_TIME_FILES:

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import reference
+import tensorflow.compat.v1 as tf
 from conftest import write_checkpoint
 
 import checkpoints
 import mnist_lenet5_backward
 import mnist_lenet5_test
+import pictures
 
 IMAGES = np.random.RandomState(3).rand(7, 784).astype(np.float32)
 PARAMETERS = reference.initial_parameters()
@@ -260,11 +262,33 @@ def test_first_checkpoint_in_the_making(model, monkeypatch, capsys):
     assert (out, err) == (line(1), '')
 
 
-def test_it_writes_nothing(model, monkeypatch):
+def test_it_writes_nothing_but_its_curves(model, monkeypatch):
     checkpoint(model, 1)
-    before = sorted(os.listdir(str(model))), os.stat(str(model)).st_mtime_ns
-    watch(monkeypatch, [nothing])
-    assert before == (sorted(os.listdir(str(model))), os.stat(str(model)).st_mtime_ns)
+    before = sorted(os.listdir(str(model)))
+    watch(monkeypatch, [nothing, nothing])
+    assert sorted(os.listdir(str(model))) == sorted(before + ['test'])
+    curves, lock = sorted(os.listdir(str(model / 'test')))
+    assert lock == 'lock' and 'tfevents' in curves
+    events = list(tf.train.summary_iterator(str(model / 'test' / curves)))
+    assert [event.step for event in events if event.summary.value] == [1]
+    numbers = {v.tag: v.simple_value for v in events[-1].summary.value if v.tag != 'wrong_digits'}
+    logits = reference.logits(IMAGES.reshape(-1, 28, 28, 1), PARAMETERS)
+    labels = np.argmax(test_set(3).test.labels, axis=1)
+    log_sums = np.log(np.exp(logits).sum(axis=1))
+    cross_entropy = (log_sums - logits[np.arange(7), labels]).mean()
+    assert numbers['accuracy'] == pytest.approx(3 / 7)
+    assert numbers['cross_entropy'] == pytest.approx(cross_entropy, rel=1e-4)
+
+
+def test_mistakes(model, capsys, tmp_path):
+    checkpoint(model, 301)
+    path = str(tmp_path / 'mistakes.png')
+    mnist_lenet5_test.test(test_set(3), once=True, mistakes=path)
+    assert capsys.readouterr().out == line(301)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        drawn = sess.run(tf.image.decode_png(tf.read_file(path)))
+    labels = np.argmax(test_set(3).test.labels, axis=1)
+    assert (drawn == pictures.confusion(IMAGES, labels, PREDICTED)).all()
 
 
 def test_checkpoint_of_another_network(model, monkeypatch):
