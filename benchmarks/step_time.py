@@ -292,7 +292,14 @@ ENTRIES = {
     'PyTorch, bfloat16': lambda n: pytorch(n, bfloat16=True),
     'PyTorch, bfloat16, channels_last': lambda n: pytorch(n, channels_last=True, bfloat16=True),
     'PyTorch, bfloat16, both, compiled': lambda n: pytorch(n, True, True, True),
+    'ours, AVX2, oneDNN on': ours,
+    'ours, AVX2, oneDNN off': ours,
     'large matrix product': matmul,
+}
+# oneDNN can be told to do with an older processor; TensorFlow's other arithmetic cannot.
+ENVIRONMENT = {
+    'ours, AVX2, oneDNN on': {'ONEDNN_MAX_CPU_ISA': 'AVX2', 'TF_ENABLE_ONEDNN_OPTS': '1'},
+    'ours, AVX2, oneDNN off': {'ONEDNN_MAX_CPU_ISA': 'AVX2', 'TF_ENABLE_ONEDNN_OPTS': '0'},
 }
 
 
@@ -312,7 +319,10 @@ def main():
     for _ in range(args.rounds):
         for entry in args.only:
             command = [sys.executable, __file__, '--child', entry, '--steps', str(args.steps)]
-            out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+            environment = dict(os.environ, **ENVIRONMENT.get(entry, {}))
+            out = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ).stdout
             if out:
                 medians[entry].append(1e3 * statistics.median(json.loads(out.splitlines()[-1])))
                 print('%-34s %6.2f ms' % (entry, medians[entry][-1]), file=sys.stderr)

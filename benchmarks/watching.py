@@ -2,8 +2,8 @@
 
     python benchmarks/watching.py --rounds 5
 
-Trains; in turn, half a minute each, with and without mnist_lenet5_test.py beside it. Then lets
-test() meet new checkpoints with the machine to itself.
+Trains; in turn, half a minute each, alone, with mnist_lenet5_test.py beside it, and with one that
+does not give way. Then lets test() meet new checkpoints with the machine to itself.
 """
 
 import argparse
@@ -21,10 +21,20 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 
-def script(name, *flags, stdout=subprocess.DEVNULL):
-    command = [sys.executable, os.path.join(ROOT, name), *flags]
-    command += ['--data_dir', os.path.join(ROOT, 'data')]
-    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
+TRAIN = ['mnist_lenet5_backward.py']
+WATCH = ['mnist_lenet5_test.py', '--wait']
+WATCH_WITHOUT_GIVING_WAY = [
+    '-c',
+    'import command_line, mnist_lenet5_test, processor\n'
+    'processor.give_way = lambda: None\n'
+    'command_line.run(mnist_lenet5_test.main)',
+    '--wait',
+]
+
+
+def script(args, model, stdout=subprocess.DEVNULL):
+    command = [sys.executable, *args, '--model_dir', model]
+    return subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=subprocess.DEVNULL)
 
 
 def speed(lines, seconds):
@@ -39,27 +49,26 @@ def speed(lines, seconds):
 
 
 def watched_and_unwatched(model, rounds, seconds):
-    trainer = script('mnist_lenet5_backward.py', '--model_dir', model, stdout=subprocess.PIPE)
+    trainer = script(TRAIN, model, stdout=subprocess.PIPE)
     lines = iter(trainer.stdout.readline, b'')
-    ratios = []
+    watchers = {'watched': WATCH, 'watched without giving way': WATCH_WITHOUT_GIVING_WAY}
+    ratios = {name: [] for name in watchers}
     try:
         for number in range(rounds):
             alone = speed(lines, seconds)
-            watcher = script('mnist_lenet5_test.py', '--wait', '--model_dir', model)
-            speed(lines, 10)  # while it starts
-            watched = speed(lines, seconds)
-            watcher.kill()
-            watcher.wait()
-            ratios.append(watched / alone)
-            print(
-                'round %d: %.1f steps a second alone, %.1f watched: %.3f'
-                % (number + 1, alone, watched, ratios[-1]),
-                file=sys.stderr,
-            )
+            print('round %d: alone %.1f steps a second' % (number + 1, alone), file=sys.stderr)
+            for name, args in watchers.items():
+                watcher = script(args, model)
+                speed(lines, 10)  # while it starts
+                ratios[name].append(speed(lines, seconds) / alone)
+                watcher.kill()
+                watcher.wait()
+                print('    %s: %.3f times as fast' % (name, ratios[name][-1]), file=sys.stderr)
     finally:
         trainer.kill()
         trainer.wait()
-    print('a watched training is %.3f times as fast (median)' % statistics.median(ratios))
+    for name, numbers in ratios.items():
+        print('%s: %.3f times as fast (median)' % (name, statistics.median(numbers)))
 
 
 class Enough(Exception):
