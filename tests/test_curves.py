@@ -189,11 +189,11 @@ def test_they_go_on_in_a_folder_made_anew(train, monkeypatch):
 def test_of_two_watchers_one_writes(tmp_path):
     first, second = curves.Testing(str(tmp_path)), curves.Testing(str(tmp_path))
     first.add('1', 0.5, LOGITS, TEST_DATA)
-    second.add('1', 0.5, LOGITS, TEST_DATA)
+    second.add('2', 0.5, LOGITS, TEST_DATA)
     assert list(scalars(tmp_path / 'test')['accuracy']) == [1]
     del first  # and its lock
-    second.add('2', 0.5, LOGITS, TEST_DATA)
-    assert list(scalars(tmp_path / 'test')['accuracy']) == [1, 2]
+    second.add('3', 0.5, LOGITS, TEST_DATA)
+    assert list(scalars(tmp_path / 'test')['accuracy']) == [1, 3]
 
 
 def test_a_full_run_stays_below_20_mb(train):
