@@ -153,16 +153,18 @@ def _progress(step, end, length, speed):
     )
 
 
-def _show(line):
+def _show(line, end=''):
     width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
-    print('\r' + line[:width].ljust(width), end='', file=sys.stderr, flush=True)
+    try:
+        print('\r' + line[:width].ljust(width), end=end, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is gone, and the training may be to go on
+        pass
 
 
 def clear_line():
     """Clears the live line, if any, for another one."""
     if sys.stderr.isatty():
-        _show('')
-        print('\r', end='', file=sys.stderr, flush=True)
+        _show('', end='\r')
 
 
 def run(main):

@@ -124,7 +124,7 @@ class _Run:
     def _open(self):
         os.makedirs(self._folder, exist_ok=True)
         # sorted by name they are in the order of time, which TensorBoard relies on
-        name = 'events.out.tfevents.%017.6f.%s' % (time.time(), socket.gethostname())
+        name = 'events.out.tfevents.%.6f.%s' % (time.time(), socket.gethostname())
         self._path = os.path.join(self._folder, name)
         self._file = tf.io.TFRecordWriter(self._path)
         self._write(file_version='brain.Event:2')

@@ -17,8 +17,8 @@ def has(*features):
 def choose_arithmetic():
     """Switches oneDNN on where it is faster, unless the user has chosen.
 
-    By itself TensorFlow does so on processors from about 2019 on, and it reads this variable
-    when it is imported.
+    By itself TensorFlow does so on processors with AVX512_VNNI and later ones only. It reads the
+    variable when it is imported.
     """
     if has('avx2'):
         os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')

@@ -96,6 +96,18 @@ def test_no_terminal_no_line(monkeypatch):
     assert stderr.getvalue() == ''
 
 
+def test_a_terminal_that_is_gone(terminal, monkeypatch):
+    def fail(*args):
+        raise OSError(5, 'Input/output error')
+
+    monkeypatch.setattr(terminal, 'write', fail)
+    steps = []
+    for i in command_line.live_range(0, 5, 5, 5):
+        terminal.clock[0] += 1
+        steps.append(i)
+    assert steps == [0, 1, 2, 3, 4]
+
+
 def test_training_on_a_terminal(tmp_path):
     """One terminal for stdout and stderr; it is stopped in the middle of the live line."""
     pty = pytest.importorskip('pty')
