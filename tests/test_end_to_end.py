@@ -220,8 +220,9 @@ def test_mistakes(run, tmp_path):
 
 def test_watching_gives_way_to_training(run):
     watcher = run(TEST, '--wait')
+    deadline = time.monotonic() + 60  # for a busy machine, not a measurement
     while os.getpriority(os.PRIO_PROCESS, watcher.pid) != 19:
-        assert watcher.poll() is None, watcher.lines('err')
+        assert time.monotonic() < deadline and watcher.poll() is None, watcher.lines('err')
         time.sleep(0.05)
 
 
