@@ -40,6 +40,11 @@ def train(python, model, steps):
     return version, {int(step): float(loss) for step, loss in found}
 
 
+def values(model, step):
+    reader = tf.train.load_checkpoint(str(model / ('mnist_model-%d' % step)))
+    return [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES]
+
+
 @pytest.mark.parametrize('there', [False, True])
 def test_resumed_on_another_tensorflow(tmp_path, there):
     """Same batches, same dropout, and the same losses but for rounding. there: it begins there."""
@@ -47,15 +52,13 @@ def test_resumed_on_another_tensorflow(tmp_path, there):
     stayed, moved = tmp_path / 'stayed', tmp_path / 'moved'
     train(begins, stayed, 20)
     shutil.copytree(str(stayed), str(moved))
+    start = values(stayed, 20)
     old, expected = train(begins, stayed, 50)
     new, losses = train(resumes, moved, 50)
     assert old != new
     assert list(losses) == list(expected) == list(range(21, 51))
-    assert losses == pytest.approx(expected, rel=1e-3)
-    checkpoints = [
-        tf.train.load_checkpoint(str(path / 'mnist_model-50')) for path in (stayed, moved)
-    ]
-    for name in CHECKPOINT_VARIABLES:
-        values = [checkpoint.get_tensor(name) for checkpoint in checkpoints]
-        print(name, np.abs(values[0] - values[1]).max(), np.abs(values[0]).max())
-        np.testing.assert_allclose(*values, rtol=0, atol=1e-4)
+    assert losses[21] == pytest.approx(expected[21], rel=1e-5)
+    assert losses == pytest.approx(expected, rel=1e-3)  # 0.0005 with 1.15.5 and 2.21
+    # roundings grow: a weight that was to move by 1 has been seen to end up 0.03 beside
+    for before, one, other in zip(start, values(stayed, 50), values(moved, 50)):
+        assert np.linalg.norm(other - one) < 0.1 * np.linalg.norm(one - before)
