@@ -192,4 +192,9 @@ def run(main):
             print(line, file=sys.stderr)
     except OSError:  # the terminal is gone
         pass
+    for stream in sys.stdout, sys.stderr:
+        try:
+            stream.flush()
+        except OSError:  # at the end Python would try again, fail, and make the status 120
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)

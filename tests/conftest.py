@@ -14,6 +14,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
 
 
+# it would hide from the tests of the scripts what buffers do
+os.environ.pop('PYTHONUNBUFFERED', None)
+
+
+def pytest_runtest_setup(item):
+    if os.name != 'posix' and item.get_closest_marker('posix'):
+        pytest.skip('needs POSIX')
+
+
 def idx(array):
     """The bytes of an IDX file that holds a uint8 array."""
     magic = 2048 + array.ndim

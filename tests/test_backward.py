@@ -166,7 +166,7 @@ def test_a_copied_or_moved_folder(train, monkeypatch):
         train(1)
     state = train.model / 'checkpoint'
     assert str(train.model) not in state.read_text()
-    state.write_text(re.sub('"(.*)"', '"%s/\\1"' % train.model, state.read_text()))
+    state.write_text(re.sub('"(.*)"', '"%s/\\1"' % train.model.as_posix(), state.read_text()))
     before = sorted(os.listdir(str(train.model)))
     copy = train.model.parent / 'copy'
     shutil.copytree(str(train.model), str(copy))
@@ -351,7 +351,7 @@ def test_folder_that_is_a_pattern(train, monkeypatch, name):
 
 def test_folder_that_is_a_file(train):
     train.model.write_bytes(b'')
-    with pytest.raises(checkpoints.CheckpointError, match='model: cannot be read .Not a dir') as e:
+    with pytest.raises(checkpoints.CheckpointError, match='model: cannot be read .*director') as e:
         train(1)
     assert '\n' not in str(e.value)
     assert train.model.read_bytes() == b''

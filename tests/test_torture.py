@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize('what, rounds', [('kill', 8), ('churn', 200), ('fuzz', 100)])
 def test_torture(what, rounds):
     script = os.path.join(ROOT, 'tests', 'torture.py')
