@@ -187,7 +187,7 @@ class Keeper:
             with open(path, 'rb') as file:
                 if file.read() == text.encode():
                     return
-        with open(path + '.tmp', 'w') as file:
+        with open(path + '.tmp', 'w', newline='\n') as file:
             file.write(text)
         _flush(path + '.tmp')
         os.replace(path + '.tmp', path)

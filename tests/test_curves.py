@@ -170,6 +170,7 @@ def test_a_folder_that_cannot_be_made_costs_only_the_curves(train, tmp_path, cap
     assert capsys.readouterr().err == ''
 
 
+@pytest.mark.posix
 def test_they_go_on_in_a_folder_made_anew(train, monkeypatch):
     monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 1)
     data = Noise()

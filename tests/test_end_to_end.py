@@ -224,6 +224,7 @@ def test_mistakes(run, tmp_path):
     assert err[-1] == 'error: none/mistakes.png: cannot be used (No such file or directory)'
 
 
+@pytest.mark.posix
 def test_watching_gives_way_to_training(run):
     watcher = run(TEST, '--wait')
     deadline = time.monotonic() + 60  # for a busy machine, not a measurement

@@ -108,9 +108,11 @@ def test_a_terminal_that_is_gone(terminal, monkeypatch):
     assert steps == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.posix
 def test_training_on_a_terminal(tmp_path):
     """One terminal for stdout and stderr; it is stopped in the middle of the live line."""
-    pty = pytest.importorskip('pty')
+    import pty
+
     ours, theirs = pty.openpty()
     script = os.path.join(ROOT, 'mnist_lenet5_backward.py')
     command = [sys.executable, script, '--model_dir', str(tmp_path / 'model')]
