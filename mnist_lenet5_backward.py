@@ -106,7 +106,7 @@ def backward(mnist):
 
             start = int(sess.run(global_step))
             end = (start // STEPS + 1) * STEPS
-            print('training from step %d to step %d' % (start, end), file=sys.stderr)
+            print('training from step %d to step %d' % (start, end), file=sys.stderr, flush=True)
             if hasattr(mnist.train, 'seek'):  # others' data sets may have no such method
                 mnist.train.seek(start * BATCH_SIZE, seed)
             curve = curves.Training(MODEL_SAVE_PATH, sess, start)
