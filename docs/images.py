@@ -36,17 +36,21 @@ def main():
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), constrained_layout=True)
 
     steps, accuracies = testing['accuracy']
-    left.plot(steps, [100 * (1 - accuracy) for accuracy in accuracies], color='#165e83')
-    left.set_title('test digits read wrongly, %')
+    left.plot(steps, [1 - accuracy for accuracy in accuracies], color='#165e83')
+    left.set_title('test accuracy')
+    right.set_title('cross entropy')
     right.plot(*training['cross_entropy'], color='#d9a58f', lw=0.5, label='a training batch')
     right.plot(*testing['cross_entropy'], color='#165e83', label='all test digits')
-    right.set_title('cross entropy')
     right.legend(frameon=False)
     for axes in left, right:
         axes.set_yscale('log')
-        axes.yaxis.set_major_formatter('{x:g}')
         axes.set_xlabel('step')
         axes.grid(alpha=0.3)
+    errors = 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01
+    left.set_yticks(errors, ['%.0f%%' % (100 - 100 * error) for error in errors], minor=False)
+    left.set_yticks([], minor=True)
+    left.invert_yaxis()
+    right.yaxis.set_major_formatter('{x:g}')
     figure.savefig(os.path.join(DOCS, 'curves.png'), dpi=100)
 
     script = os.path.join(os.path.dirname(DOCS), 'mnist_lenet5_test.py')
