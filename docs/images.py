@@ -17,16 +17,19 @@ DOCS = os.path.dirname(os.path.abspath(__file__))
 
 
 def scalars(folder):
-    """Returns {tag: ([steps], [numbers])} of the newest event file in a folder."""
-    name = max(name for name in os.listdir(folder) if 'tfevents' in name)
+    """Returns {tag: {step: number}} of the event files in a folder."""
     found = {}
-    for event in tf.train.summary_iterator(os.path.join(folder, name)):
-        for value in event.summary.value:
-            if value.HasField('simple_value'):
-                steps, numbers = found.setdefault(value.tag, ([], []))
-                steps.append(event.step)
-                numbers.append(value.simple_value)
+    for name in sorted(name for name in os.listdir(folder) if 'tfevents' in name):
+        for event in tf.train.summary_iterator(os.path.join(folder, name)):
+            for value in event.summary.value:
+                if value.HasField('simple_value'):
+                    found.setdefault(value.tag, {})[event.step] = value.simple_value
     return found
+
+
+def plot(axes, numbers, **options):
+    steps = sorted(numbers)
+    axes.plot(steps, [numbers[step] for step in steps], **options)
 
 
 def main():
@@ -35,19 +38,19 @@ def main():
     plt.rcParams.update({'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False})
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), constrained_layout=True)
 
-    steps, accuracies = testing['accuracy']
-    left.plot(steps, [1 - accuracy for accuracy in accuracies], color='#165e83')
+    errors = {step: 1 - accuracy for step, accuracy in testing['accuracy'].items()}
+    plot(left, errors, color='#165e83')
     left.set_title('test accuracy')
     right.set_title('cross entropy')
-    right.plot(*training['cross_entropy'], color='#d9a58f', lw=0.5, label='a training batch')
-    right.plot(*testing['cross_entropy'], color='#165e83', label='all test digits')
+    plot(right, training['cross_entropy'], color='#d9a58f', lw=0.5, label='a training batch')
+    plot(right, testing['cross_entropy'], color='#165e83', label='all test digits')
     right.legend(frameon=False)
     for axes in left, right:
         axes.set_yscale('log')
         axes.set_xlabel('step')
         axes.grid(alpha=0.3)
-    errors = 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01
-    left.set_yticks(errors, ['%.0f%%' % (100 - 100 * error) for error in errors], minor=False)
+    ticks = 0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01  # of the errors, named by the accuracy
+    left.set_yticks(ticks, ['%.0f%%' % (100 - 100 * tick) for tick in ticks])
     left.set_yticks([], minor=True)
     left.invert_yaxis()
     right.yaxis.set_major_formatter('{x:g}')
