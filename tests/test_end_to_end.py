@@ -9,7 +9,11 @@ import sys
 import time
 
 import pytest
-from conftest import DATA, ROOT
+import reference
+from conftest import DATA, ROOT, write_checkpoint
+
+import mnist_lenet5_backward
+import mnist_lenet5_test
 
 TRAIN = 'mnist_lenet5_backward.py'
 TEST = 'mnist_lenet5_test.py'
@@ -214,7 +218,8 @@ def test_errors_are_one_line(run, tmp_path, script):
 
 
 def test_mistakes(run, tmp_path):
-    assert run(TRAIN, '--steps', '1').finish()[0] == 0
+    parameters = reference.initial_parameters()
+    write_checkpoint(tmp_path / 'model', 1, parameters, parameters)
     status, lines, _ = run(TEST, '--mistakes', 'mistakes.png').finish()
     assert status == 0
     assert_lines(lines, TEST_LINE, [1])
@@ -248,11 +253,21 @@ def test_watching_gives_way_to_training(run):
         (TEST, '--mistakes', ''),
     ],
 )
-def test_wrong_usage(run, tmp_path, args):
-    status, lines, err = run(*args).finish()
+def test_wrong_usage(tmp_path, monkeypatch, capsys, args):
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr('sys.argv', list(args))
+    with pytest.raises(SystemExit) as ended:
+        {TRAIN: mnist_lenet5_backward, TEST: mnist_lenet5_test}[args[0]].main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, '')
+    assert args[1] in err.splitlines()[-1]
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_status_of_wrong_usage(run):
+    status, lines, err = run(TRAIN, '--steps', '0').finish()
     assert (status, lines) == (2, [])
-    assert args[1] in err[-1]
-    assert not (tmp_path / 'model').exists()
+    assert err[-1].endswith('error: argument --steps: must be at least 1')
 
 
 def test_help_says_every_flag_and_default(run):
