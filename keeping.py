@@ -4,6 +4,7 @@ Beside the checkpoints and the file `checkpoint` lie two more text files: `seed`
 the training, and `lock` the number of the process that trains.
 """
 
+import concurrent.futures
 import os
 import re
 import signal
@@ -79,7 +80,14 @@ class Keeper:
         self._folder, self._name = os.path.dirname(path) or '.', os.path.basename(path)
         self._seed = seed
         self._learning_rate = learning_rate
+        self._finite = {
+            variable.op.name: tf.reduce_all(tf.is_finite(variable))
+            for variable in tf.global_variables()
+            if variable.dtype.is_floating
+        }
         self._lock = Lock(os.path.join(self._folder, 'lock'))
+        self._thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        self._committing = None  # the last save, until it has been waited for
         self._signum = None
         self._saved_step = None
         self._handlers = {}
@@ -103,23 +111,41 @@ class Keeper:
         return self
 
     def __exit__(self, exception_type, error, traceback):
-        for signum, handler in self._handlers.items():
-            signal.signal(signum, handler)
-        self._lock.release()
+        try:
+            self._finish()
+        finally:
+            self._thread.shutdown()
+            for signum, handler in self._handlers.items():
+                signal.signal(signum, handler)
+            self._lock.release()
         if self._signum and self._saved_step and isinstance(error, OSError):
             self._interrupt()  # nobody reads stdout: Ctrl-C in `| tee log` ends tee, too
 
     def save(self, step, loss):
         """Saves all variables as of `step`; deletes the oldest beyond the saver's max_to_keep.
 
-        Raises NotFiniteError if the loss or a variable is not finite, CheckpointError if the
-        checkpoint cannot be written. In both cases those before it are as they were.
+        On return the files are written; a thread commits them while the training goes on. The next
+        save waits for that, and so does the end of the `with`.
+
+        Raises NotFiniteError if the loss or a variable is not finite, CheckpointError if this
+        checkpoint or the one before cannot be written. The others are then as they were.
         """
         self._check_finite(step, loss)
         for attempt in 1, 2:  # somebody may delete the folder, also in the middle of a save
             try:
+                self._wait()
                 self._take_lock()
-                self._save(step)
+                # no .meta file: nobody reads it, and it is a third of the time
+                path = self._saver.save(
+                    self._sess,
+                    os.path.join(self._folder, self._name),
+                    global_step=step,
+                    write_meta_graph=False,
+                    write_state=False,
+                )
+                self._committing = self._thread.submit(self._commit, os.path.basename(path))
+                if attempt == 2:
+                    self._wait()
                 break
             except (OSError, *checkpoints.TENSORFLOW_ERRORS) as error:
                 self._remove_temporary_files()
@@ -148,23 +174,30 @@ class Keeper:
             signal.signal(signum, signal.SIG_DFL)
 
     def _check_finite(self, step, loss):
-        values = {variable.op.name: variable for variable in tf.global_variables()}
-        values = dict(self._sess.run(values), loss=loss)
-        for name in ['loss', *values]:
-            if not np.isfinite(values[name]).all():
+        finite = dict(self._sess.run(self._finite), loss=np.isfinite(loss))
+        for name in ['loss', *finite]:
+            if not finite[name]:
                 raise NotFiniteError(
                     'step %d: %s is not finite, at learning rate %g; it is not saved. Lower '
                     'LEARNING_RATE_BASE and run again, to go on from the checkpoint before it'
                     % (step, name, self._sess.run(self._learning_rate))
                 )
 
-    def _save(self, step):
-        path = os.path.join(self._folder, self._name)
-        # no .meta file: nobody reads it, and it is a third of the time
-        path = self._saver.save(
-            self._sess, path, global_step=step, write_meta_graph=False, write_state=False
-        )
-        current = os.path.basename(path)
+    def _finish(self):
+        """Waits for the last commit. Raises CheckpointError."""
+        try:
+            self._wait()
+        except (OSError, *checkpoints.TENSORFLOW_ERRORS) as error:
+            self._remove_temporary_files()
+            raise self._failed(error) from error
+
+    def _wait(self):
+        committing, self._committing = self._committing, None
+        if committing:
+            committing.result()
+
+    def _commit(self, current):
+        """Sees a checkpoint to the disk, then into the file `checkpoint`; then deletes old ones."""
         for name in self._files(current):
             _flush(os.path.join(self._folder, name))
         _flush(self._folder)

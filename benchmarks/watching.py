@@ -82,7 +82,6 @@ def polls(model, number):
     import mnist_lenet5_test
 
     mnist = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
-    mnist = mnist._replace(train=None, validation=None)  # as in the script
     path = checkpoints.get_checkpoint_state(model).model_checkpoint_path + '.index'
     times = []
     began = [time.monotonic()]

@@ -75,6 +75,12 @@ def test_forms(small_dir):
         read(dtype=np.float64)
     with pytest.raises(ValueError, match='fake_data'):
         read(fake_data=True)
+    # images are scaled when they are served, or all of them once they are asked for
+    data, asked = read(seed=1).train, read(seed=1).train
+    assert asked.images is asked.images
+    xs, _ = data.next_batch(30)
+    assert xs.dtype == np.float32 and xs.max() == 1
+    assert xs.tobytes() == asked.next_batch(30)[0].tobytes()
     one_hot = read(one_hot=True).train
     assert one_hot.labels.argmax(axis=1).tolist() == flat.labels.tolist()
     assert one_hot.labels.sum() == 16
