@@ -43,15 +43,16 @@ def main():
     import tensorflow.compat.v1 as tf
 
     spent['import of TensorFlow'] = time.perf_counter() - start
+    import curves
     import input_data
     import keeping
     import mnist_lenet5_backward
 
-    calls = []  # of sess.run: its arguments
+    calls = []  # the last training step: the arguments of its sess.run
     run = tf.Session.run
 
     def recording_run(sess, fetches, feed_dict=None):
-        if feed_dict:
+        if feed_dict and len(feed_dict) > 1:  # a save feeds its path
             calls[:] = [sess, fetches, feed_dict]
         return run(sess, fetches, feed_dict)
 
@@ -75,6 +76,7 @@ def main():
     mnist.train.next_batch = interrupted_next_batch
     tf.Session.run = recording_run
     keeping.Keeper.save = timed('saving', keeping.Keeper.save)
+    curves.Training.add = timed('curves', curves.Training.add)
     mnist_lenet5_backward.print = timed('printing', builtins.print)
     mnist_lenet5_backward.STEPS = args.steps + 1  # the last block is compared too
     with tempfile.TemporaryDirectory() as folder:
