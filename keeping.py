@@ -4,7 +4,6 @@ Beside the checkpoints and the file `checkpoint` lie two more text files: `seed`
 the training, and `lock` the number of the process that trains.
 """
 
-import concurrent.futures
 import os
 import re
 import signal
@@ -71,9 +70,10 @@ class Keeper:
     """
 
     def __init__(self, saver, sess, path, seed, learning_rate):
-        """path: of the checkpoints, without their step; seed: to be kept beside them.
+        """Made when the graph has all its variables.
 
-        learning_rate: the tensor, for a message.
+        path: of the checkpoints, without their step; seed: to be kept beside them; learning_rate:
+        the tensor, for a message.
         """
         self._saver = saver
         self._sess = sess
@@ -86,8 +86,6 @@ class Keeper:
             if variable.dtype.is_floating
         }
         self._lock = Lock(os.path.join(self._folder, 'lock'))
-        self._thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-        self._committing = None  # the last save, until it has been waited for
         self._signum = None
         self._saved_step = None
         self._handlers = {}
@@ -111,41 +109,23 @@ class Keeper:
         return self
 
     def __exit__(self, exception_type, error, traceback):
-        try:
-            self._finish()
-        finally:
-            self._thread.shutdown()
-            for signum, handler in self._handlers.items():
-                signal.signal(signum, handler)
-            self._lock.release()
+        for signum, handler in self._handlers.items():
+            signal.signal(signum, handler)
+        self._lock.release()
         if self._signum and self._saved_step and isinstance(error, OSError):
             self._interrupt()  # nobody reads stdout: Ctrl-C in `| tee log` ends tee, too
 
     def save(self, step, loss):
         """Saves all variables as of `step`; deletes the oldest beyond the saver's max_to_keep.
 
-        On return the files are written; a thread commits them while the training goes on. The next
-        save waits for that, and so does the end of the `with`.
-
-        Raises NotFiniteError if the loss or a variable is not finite, CheckpointError if this
-        checkpoint or the one before cannot be written. The others are then as they were.
+        Raises NotFiniteError if the loss or a variable is not finite, CheckpointError if the
+        checkpoint cannot be written. In both cases those before it are as they were.
         """
         self._check_finite(step, loss)
         for attempt in 1, 2:  # somebody may delete the folder, also in the middle of a save
             try:
-                self._wait()
                 self._take_lock()
-                # no .meta file: nobody reads it, and it is a third of the time
-                path = self._saver.save(
-                    self._sess,
-                    os.path.join(self._folder, self._name),
-                    global_step=step,
-                    write_meta_graph=False,
-                    write_state=False,
-                )
-                self._committing = self._thread.submit(self._commit, os.path.basename(path))
-                if attempt == 2:
-                    self._wait()
+                self._save(step)
                 break
             except (OSError, *checkpoints.TENSORFLOW_ERRORS) as error:
                 self._remove_temporary_files()
@@ -174,8 +154,8 @@ class Keeper:
             signal.signal(signum, signal.SIG_DFL)
 
     def _check_finite(self, step, loss):
-        finite = dict(self._sess.run(self._finite), loss=np.isfinite(loss))
-        for name in ['loss', *finite]:
+        finite = {'loss': np.isfinite(loss), **self._sess.run(self._finite)}
+        for name in finite:
             if not finite[name]:
                 raise NotFiniteError(
                     'step %d: %s is not finite, at learning rate %g; it is not saved. Lower '
@@ -183,21 +163,13 @@ class Keeper:
                     % (step, name, self._sess.run(self._learning_rate))
                 )
 
-    def _finish(self):
-        """Waits for the last commit. Raises CheckpointError."""
-        try:
-            self._wait()
-        except (OSError, *checkpoints.TENSORFLOW_ERRORS) as error:
-            self._remove_temporary_files()
-            raise self._failed(error) from error
-
-    def _wait(self):
-        committing, self._committing = self._committing, None
-        if committing:
-            committing.result()
-
-    def _commit(self, current):
-        """Sees a checkpoint to the disk, then into the file `checkpoint`; then deletes old ones."""
+    def _save(self, step):
+        path = os.path.join(self._folder, self._name)
+        # no .meta file: nobody reads it, and it is a third of the time
+        path = self._saver.save(
+            self._sess, path, global_step=step, write_meta_graph=False, write_state=False
+        )
+        current = os.path.basename(path)
         for name in self._files(current):
             _flush(os.path.join(self._folder, name))
         _flush(self._folder)

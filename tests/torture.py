@@ -93,28 +93,23 @@ def start_training(folder, log, steps, keep, shared):
         mnist_lenet5_backward.SAVE_STEPS = 1
         mnist_lenet5_backward.KEEP = keep
         mnist_lenet5_backward.MODEL_SAVE_PATH = folder
-        keeper = keeping.Keeper
-        enter, save, commit = keeper.__enter__, keeper.save, keeper._commit
+        save, enter = keeping.Keeper.save, keeping.Keeper.__enter__
 
         def reporting_enter(self):
-            enter(self)
+            keeper = enter(self)
             shared[BEGUN] = 1
-            return self
+            return keeper
 
         def reporting_save(self, step, loss):
             with open(log + '.saves', 'a') as saves:
                 saves.write('%d\n' % step)
             shared[SAVING] = 1
             save(self, step, loss)
-
-        def reporting_commit(self, current):
-            commit(self, current)
-            shared[SAVED_STEP] = int(current.split('-')[-1]).to_bytes(4, 'big')
+            shared[SAVED_STEP] = int(step).to_bytes(4, 'big')
             shared[SAVING] = 0
 
-        keeper.__enter__ = reporting_enter
-        keeper.save = reporting_save
-        keeper._commit = reporting_commit
+        keeping.Keeper.save = reporting_save
+        keeping.Keeper.__enter__ = reporting_enter
         mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
 
     shared[:] = bytes(len(shared))
