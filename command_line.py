@@ -113,8 +113,8 @@ def parse_watching(interval, model_dir):
     args = parser.parse_args()
     if not 0 <= args.interval <= 86400:
         parser.error('argument --interval: must be from 0 to 86400 seconds')
-    if args.mistakes == '':
-        parser.error('argument --mistakes: is empty')
+    if args.mistakes is not None and not args.mistakes.lower().endswith('.png'):
+        parser.error('argument --mistakes: must end in .png')
     args.once = args.once or args.mistakes is not None
     return args
 

@@ -9,6 +9,7 @@ looks for one every five seconds, until Ctrl-C, and prints
 --help lists the flags.
 """
 
+import sys
 import time
 
 import processor  # before TensorFlow, to choose its arithmetic
@@ -109,6 +110,8 @@ def main():
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
     processor.give_way()
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
+    if args.wait:
+        print('waiting for checkpoints in %s; Ctrl-C ends it' % args.model_dir, file=sys.stderr)
     return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 
 

@@ -87,6 +87,7 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     watcher = run(TEST, '--wait', '--interval', '0.2')
     trainer = run(TRAIN, '--steps', '150', '--seed', '1')
     trainer.wait_for(TRAIN_LINE % 101)
+    assert 'waiting for checkpoints in ./model/; Ctrl-C ends it' in watcher.lines('err')
     trainer.send_signal(signal.SIGINT)
     status, printed, err = trainer.finish()
     assert status == 130
@@ -251,6 +252,7 @@ def test_watching_gives_way_to_training(run):
         (TRAIN, '--model_dir', ''),
         (TEST, '--data_dir', ''),
         (TEST, '--mistakes', ''),
+        (TEST, '--mistakes', 'mistakes.jpg'),
     ],
 )
 def test_wrong_usage(tmp_path, monkeypatch, capsys, args):

@@ -455,6 +455,10 @@ def test_going_back(train, monkeypatch):
     state.write_text(state.read_text().replace('"mnist_model-5"', '"mnist_model-3"', 1))
     steps, err = train(1)
     assert steps == [4] and 'instead' not in err
+    state.write_text(state.read_text().replace('"mnist_model-4"', '"mnist_model-1"', 1))
+    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 10)
+    assert train(11)[0] == [11]
+    assert saved_steps(train.model) == [1, 3, 4, 5, 11]  # 1 counts as saved after 5
 
 
 @pytest.mark.parametrize('state', [b'garbage', b'model_checkpoint_path: "mnist_model-9"'])
