@@ -174,10 +174,10 @@ class Keeper:
             _flush(os.path.join(self._folder, name))
         _flush(self._folder)
         self._write('seed', '%d\n' % self._seed)
-        # the last mention counts: one that a training has gone back to is not the oldest
-        names = checkpoints.listed(self._folder)
-        names = names[1:] + names[:1] + [current]
-        names = [name for i, name in enumerate(names) if name not in names[i + 1 :]]
+        last, *names = checkpoints.listed(self._folder) or [None]
+        names = [name for name in names if name != current]
+        names.sort(key=lambda name: name == last)  # a training may have gone back to an old one
+        names.append(current)
         keep = self._saver.as_saver_def().max_to_keep
         state = tf.train.generate_checkpoint_state_proto(
             os.path.abspath(self._folder), current, names[-keep:]
