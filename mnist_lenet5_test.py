@@ -111,7 +111,7 @@ def main():
     processor.give_way()
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
     if args.wait:
-        print('waiting for checkpoints in %s; Ctrl-C ends it' % args.model_dir, file=sys.stderr)
+        print('waiting for checkpoints in %s' % args.model_dir, file=sys.stderr, flush=True)
     return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 
 

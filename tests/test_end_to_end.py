@@ -87,7 +87,7 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     watcher = run(TEST, '--wait', '--interval', '0.2')
     trainer = run(TRAIN, '--steps', '150', '--seed', '1')
     trainer.wait_for(TRAIN_LINE % 101)
-    assert 'waiting for checkpoints in ./model/; Ctrl-C ends it' in watcher.lines('err')
+    assert 'waiting for checkpoints in ./model/' in watcher.lines('err')
     trainer.send_signal(signal.SIGINT)
     status, printed, err = trainer.finish()
     assert status == 130
