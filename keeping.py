@@ -155,8 +155,8 @@ class Keeper:
 
     def _check_finite(self, step, loss):
         finite = {'loss': np.isfinite(loss), **self._sess.run(self._finite)}
-        for name in finite:
-            if not finite[name]:
+        for name, good in finite.items():
+            if not good:
                 raise NotFiniteError(
                     'step %d: %s is not finite, at learning rate %g; it is not saved. Lower '
                     'LEARNING_RATE_BASE and run again, to go on from the checkpoint before it'
