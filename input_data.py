@@ -45,6 +45,8 @@ Datasets = collections.namedtuple('Datasets', ['train', 'validation', 'test'])
 class DataError(ValueError):
     """A file is missing, unreadable or wrong; one line says which, how, and what to do."""
 
+    exit_status = 1  # of a script that it ends
+
 
 class DataSet:
     """Images and their labels, served in batches.

@@ -9,19 +9,13 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
 """
 
-import os
-import sys
-
-import processor  # before TensorFlow, to choose its arithmetic
+# before TensorFlow, whose arithmetic it chooses
+from support import checkpoints, terminal, training
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import checkpoints
-import command_line
-import curves
 import input_data
-import keeping
 import mnist_lenet5_forward
 
 BATCH_SIZE = 100  # images per step
@@ -45,12 +39,15 @@ def backward(mnist):
 
     mnist.train needs `num_examples` and `next_batch(n)`, which returns n * 784 grey levels
     and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
-    has input_data's `seek`. Raises checkpoints.CheckpointError, keeping.NotFiniteError and
-    keeping.Interrupted.
+    has input_data's `seek`. Raises checkpoints.CheckpointError, training.NotFiniteError and
+    signals.Interrupted, all of support.
     """
-    seed = keeping.choose_seed(MODEL_SAVE_PATH, SEED, DEFAULT_SEED)
+    run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, DEFAULT_SEED)
     with tf.Graph().as_default():
-        tf.set_random_seed(seed)
+        tf.set_random_seed(run.seed)
+        # Resource variables are read as snapshots, so that the loss of a step cannot mix in
+        # weights from after its update. TensorFlow 2 has no others.
+        tf.get_variable_scope().set_use_resource(True)
 
         x = tf.placeholder(
             tf.float32,
@@ -62,14 +59,16 @@ def backward(mnist):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
-        seed_and_step = tf.placeholder(tf.int32, [2])
+        seed_and_step = tf.placeholder(tf.int32, [2])  # they decide the dropout of a step
         y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
-        global_step = tf.Variable(0, trainable=False, use_resource=True)
+        global_step = tf.Variable(0, trainable=False)
 
+        # minus the log of the probability that the softmax gives each right digit, [BATCH_SIZE]
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
-        cem = tf.reduce_mean(ce)
-        loss = cem + tf.add_n(tf.get_collection('losses'))
+        cem = tf.reduce_mean(ce)  # the mean, so that the step does not grow with the batch
+        loss = cem + tf.add_n(tf.get_collection('losses'))  # and get_weight's four L2 terms
 
+        # staircase: one stair down after every epoch, and not a little after every step
         learning_rate = tf.train.exponential_decay(
             LEARNING_RATE_BASE,
             global_step,
@@ -82,8 +81,10 @@ def backward(mnist):
             loss, global_step=global_step
         )
 
+        # A shadow variable follows each variable: decay * shadow + (1 - decay) * variable. It is
+        # less noisy, and what the test takes.
         ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
-        # in this order: in the notes the average may take the weights from before the step
+        # One after the other: in the notes the average may take the weights from before the step.
         with tf.control_dependencies([train_step]):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
@@ -91,12 +92,8 @@ def backward(mnist):
             step_taken = global_step.read_value()
 
         saver = tf.train.Saver(max_to_keep=KEEP)
-        path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
-        config = processor.session_config(BFLOAT16)
 
-        with tf.Session(config=config) as sess, keeping.Keeper(
-            saver, sess, path, seed, learning_rate
-        ) as keeper:
+        with run.session(saver, global_step, learning_rate, BFLOAT16) as sess:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
@@ -104,13 +101,7 @@ def backward(mnist):
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
-            start = int(sess.run(global_step))
-            end = (start // STEPS + 1) * STEPS
-            print('training from step %d to step %d' % (start, end), file=sys.stderr, flush=True)
-            if hasattr(mnist.train, 'seek'):  # others' data sets may have no such method
-                mnist.train.seek(start * BATCH_SIZE, seed)
-            curve = curves.Training(MODEL_SAVE_PATH, sess, start)
-            for i in command_line.live_range(start, end, STEPS, SAVE_STEPS):
+            for i in run.steps(mnist.train, BATCH_SIZE, STEPS, SAVE_STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
                     xs,
@@ -123,25 +114,20 @@ def backward(mnist):
                 )
                 _, loss_value, step, cem_value, rate = sess.run(
                     [train_op, loss, step_taken, cem, learning_rate],
-                    feed_dict={x: reshaped_xs, y_: ys, seed_and_step: [seed, i]},
+                    feed_dict={x: reshaped_xs, y_: ys, seed_and_step: [run.seed, i]},
                 )
-                if i % SAVE_STEPS == 0 or step == end:
-                    try:
-                        print(
-                            'After %d training step(s), loss on training batch is %g.'
-                            % (step, loss_value),
-                            flush=True,
-                        )
-                    finally:  # also when nobody reads stdout any more
-                        keeper.save(step, loss_value)
-                    curve.add(step, loss_value, cem_value, rate)
-                if step < end:  # else the run is over anyway
-                    keeper.stop_if_asked(step, loss_value)
+                if i % SAVE_STEPS == 0 or step == run.end:
+                    print(
+                        'After %d training step(s), loss on training batch is %g.'
+                        % (step, loss_value),
+                        flush=True,
+                    )
+                    run.save(step, loss_value, cem_value, rate)
 
 
 def main():
     global STEPS, MODEL_SAVE_PATH, SEED, BFLOAT16
-    args = command_line.parse_training(STEPS, MODEL_SAVE_PATH, DEFAULT_SEED)
+    args = terminal.parse_training(STEPS, MODEL_SAVE_PATH, DEFAULT_SEED)
     STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
     BFLOAT16 = args.bfloat16
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
@@ -149,4 +135,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.run(main)
+    terminal.run(main)

@@ -26,25 +26,28 @@ OUTPUT_NODE = 10  # one for each digit
 
 def get_weight(shape, regularizer):
     """Returns a weight of `shape`, drawn from a normal distribution of standard deviation 0.1,
-    cut off at twice that. After tf.set_random_seed(seed) the seed and the number of variables
-    before it decide the values.
+    cut off at twice that.
 
     Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
     collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
     """
-    # Left to itself, TensorFlow 1 counts the operations before it, and 2 the random ones.
-    seed = None if tf.get_default_graph().seed is None else len(tf.global_variables())
-    # A resource variable is read as a snapshot, so that the loss of a step cannot mix in
-    # weights from after its update. It is TensorFlow 2's default; 1.15 needs to be told.
-    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1, seed=seed), use_resource=True)
+    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1, seed=seed_of_next_variable()))
+    # large weights cost something, so that the network does not learn the noise by heart
     if regularizer is not None:
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
 
 
+def seed_of_next_variable():
+    """Returns the seed with which the same tf.set_random_seed gives the same initial values in
+    every TensorFlow. Left to themselves, 1 counts the operations before it, 2 the random ones.
+    """
+    return None if tf.get_default_graph().seed is None else len(tf.global_variables())
+
+
 def get_bias(shape):
     """Returns a bias of `shape`, all zeros."""
-    b = tf.Variable(tf.zeros(shape), use_resource=True)
+    b = tf.Variable(tf.zeros(shape))
     return b
 
 
@@ -94,13 +97,13 @@ def forward(x, train, regularizer, seed=None):
 
     pool_shape = pool2.get_shape().as_list()
     nodes = pool_shape[1] * pool_shape[2] * pool_shape[3]
-    # -1 and not the notes' pool_shape[0], which is None where n is unknown
+    # one line per image; -1 and not the notes' pool_shape[0], which is None where n is unknown
     reshaped = tf.reshape(pool2, [-1, nodes])  # [n, 3136]
 
     fc1_w = get_weight([nodes, FC_SIZE], regularizer)
     fc1_b = get_bias([FC_SIZE])
     fc1 = tf.nn.relu(tf.matmul(reshaped, fc1_w) + fc1_b)  # [n, 512]
-    if train:
+    if train:  # half of the neurons sit out each step, so that none relies on another
         fc1 = dropout(fc1, 0.5, seed)
 
     fc2_w = get_weight([FC_SIZE, OUTPUT_NODE], regularizer)

@@ -12,18 +12,15 @@ looks for one every five seconds, until Ctrl-C, and prints
 import sys
 import time
 
-import processor  # before TensorFlow, to choose its arithmetic
+# before TensorFlow, whose arithmetic it chooses
+from support import checkpoints, processor, reports, terminal
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import checkpoints
-import command_line
-import curves
 import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_forward
-import pictures
 
 TEST_INTERVAL_SECS = 5
 TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
@@ -37,7 +34,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
     of the digits read wrongly goes to the file `mistakes`, a path or None.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
-    Raises checkpoints.CheckpointError.
+    Raises support's checkpoints.CheckpointError.
     """
     with tf.Graph().as_default():
         x = tf.placeholder(
@@ -52,6 +49,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
         y = mnist_lenet5_forward.forward(x, False, None)
 
+        # {name of the shadow in the checkpoint: variable}: it is the shadows that are restored
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
@@ -59,13 +57,14 @@ def test(mnist, wait=False, once=False, mistakes=None):
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
-        curve = curves.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH)
+        report = reports.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test, mistakes)
         seen = set()
         while True:
             with tf.Session() as sess:
                 ckpt = checkpoints.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
                 if ckpt and ckpt.model_checkpoint_path:
                     if checkpoints.restore_new(saver, sess, ckpt, ema_restore, seen):
+                        # the name ends in the number of steps: mnist_model-301
                         global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
                         reshaped_x = np.reshape(
                             mnist.test.images,
@@ -85,9 +84,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
                             % (global_step, accuracy_score),
                             flush=True,
                         )
-                        curve.add(global_step, accuracy_score, logits, mnist.test)
-                        if mistakes:
-                            pictures.save_confusion(mistakes, logits, mnist.test)
+                        report.add(global_step, accuracy_score, logits)
                         if once:
                             return accuracy_score
                 elif not (wait or seen):
@@ -105,7 +102,7 @@ def run_in_chunks(sess, fetch, placeholder, values):
 
 def main():
     global TEST_INTERVAL_SECS
-    args = command_line.parse_watching(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
+    args = terminal.parse_testing(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
     TEST_INTERVAL_SECS = args.interval
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
     processor.give_way()
@@ -116,4 +113,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.run(main)
+    terminal.run(main)

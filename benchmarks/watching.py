@@ -25,9 +25,10 @@ TRAIN = ['mnist_lenet5_backward.py']
 WATCH = ['mnist_lenet5_test.py', '--wait']
 WATCH_WITHOUT_GIVING_WAY = [
     '-c',
-    'import command_line, mnist_lenet5_test, processor\n'
+    'from support import processor, terminal\n'
+    'import mnist_lenet5_test\n'
     'processor.give_way = lambda: None\n'
-    'command_line.run(mnist_lenet5_test.main)',
+    'terminal.run(mnist_lenet5_test.main)',
     '--wait',
 ]
 
@@ -76,7 +77,8 @@ class Enough(Exception):
 
 
 def polls(model, number):
-    import checkpoints
+    from support import checkpoints
+
     import input_data
     import mnist_lenet5_backward
     import mnist_lenet5_test

@@ -63,9 +63,9 @@ def main():
     import tensorflow.compat.v1 as tf
 
     spent['import of TensorFlow'] = time.perf_counter() - start
-    import curves
+    from support import checkpoints, reports
+
     import input_data
-    import keeping
     import mnist_lenet5_backward
 
     calls = []  # the last training step: the arguments of its sess.run
@@ -95,17 +95,20 @@ def main():
 
     mnist.train.next_batch = interrupted_next_batch
     tf.Session.run = recording_run
-    curves.Training.add = timed('curves', curves.Training.add)
+    reports.Training.add = timed('curves', reports.Training.add)
     mnist_lenet5_backward.print = timed('printing', builtins.print)
     mnist_lenet5_backward.STEPS = args.steps + 1  # the last block is compared too
     with tempfile.TemporaryDirectory() as folder:
         mnist_lenet5_backward.MODEL_SAVE_PATH = os.path.join(folder, 'model')
-        save = keeping.Keeper.save
+        save = checkpoints.Manager.save
         if args.hold:
             save = holding(save, mnist_lenet5_backward.MODEL_SAVE_PATH)
-        keeping.Keeper.save = timed('saving', save)
+        checkpoints.Manager.save = timed('saving', save)
         called = time.perf_counter()
         mnist_lenet5_backward.backward(mnist)
+    clocks = {'bare sess.run', 'next_batch', 'graph and session', 'printing', 'saving', 'curves'}
+    if not clocks <= set(spent):
+        sys.exit('a clock that never ran: %s' % ', '.join(clocks - set(spent)))
     total = time.perf_counter() - began - spent['bare sess.run']
     spent['sess.run, reshape, loop'] = total - sum(spent.values()) + spent['bare sess.run']
     for what, seconds in spent.items():

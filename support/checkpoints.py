@@ -1,10 +1,11 @@
-"""Checkpoints, as training and watching both need them: found, restored, told apart.
+"""The folder model/: which checkpoints there are, which is current; restoring one, saving one.
 
-A checkpoint mnist_model-301 is two files, mnist_model-301.index and
-mnist_model-301.data-00000-of-00001. The text file `checkpoint` beside them says which one is
-current, and lists those that later saves may delete.
+A checkpoint is two files, mnist_model-301.index and mnist_model-301.data-00000-of-00001. The text
+file `checkpoint` beside them says which one is current, and lists those that later saves may
+delete. When to save and when to look, others decide.
 """
 
+import contextlib
 import os
 import re
 import sys
@@ -13,12 +14,15 @@ from types import SimpleNamespace
 
 import tensorflow.compat.v1 as tf
 
-# what TensorFlow raises on a damaged checkpoint, a full disk, ...
-TENSORFLOW_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)
+from . import files
+
+TENSORFLOW_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)  # of bad files
 
 
 class CheckpointError(Exception):
     """A checkpoint cannot be read or written; one line says which, why, and what to do."""
+
+    exit_status = 1
 
 
 class DamagedError(CheckpointError):
@@ -34,16 +38,16 @@ def get_checkpoint_state(model_dir):
     """
     found = by_step(model_dir)
     names = listed(model_dir)
-    path = os.path.join(model_dir, 'checkpoint')
     problem = None
     if not names:
-        problem = '%s: %s' % (path, 'cannot be read' if os.path.exists(path) else 'missing')
-    if not names and not found:
-        if not os.path.exists(path):
+        path = os.path.join(model_dir, 'checkpoint')
+        exists = os.path.exists(path)
+        problem = '%s: %s' % (path, 'cannot be read' if exists else 'missing')
+        if not found and not exists:
             return None
-        raise CheckpointError(
-            '%s, and there is no checkpoint beside it; delete it to train anew' % problem
-        )
+        if not found:
+            line = '%s, and there is no checkpoint beside it; delete it to train anew'
+            raise CheckpointError(line % problem)
     path = os.path.join(model_dir, (names or found)[0])
     return SimpleNamespace(model_checkpoint_path=path, problem=problem)
 
@@ -66,14 +70,13 @@ def by_step(model_dir):
     if set(model_dir) & set('*?[]'):
         raise CheckpointError('%s: TensorFlow takes * ? [ ] for a pattern; rename it' % model_dir)
     try:
-        files = os.listdir(model_dir or '.')
+        names = os.listdir(model_dir or '.')
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise CheckpointError(
-            '%s: cannot be read (%s); use another folder' % (model_dir, reason(error))
-        ) from error
-    found = [re.fullmatch(r'(.+-(\d+))\.index', name) for name in files]
+        line = '%s: cannot be read (%s); use another folder'
+        raise CheckpointError(line % (model_dir, reason(error))) from error
+    found = [re.fullmatch(r'(.+-(\d+))\.index', name) for name in names]
     found = sorted((int(match.group(2)), match.group(1)) for match in found if match)
     return [name for _, name in reversed(found)]
 
@@ -100,9 +103,8 @@ def restore(saver, sess, ckpt, variables=None):
                 print('%s; taking %s instead' % (problem, name), file=sys.stderr, flush=True)
             ckpt.model_checkpoint_path = path
             return
-    raise CheckpointError(
-        '%s; there is no whole checkpoint beside it; empty the folder to train anew' % problem
-    )
+    line = '%s; there is no whole checkpoint beside it; empty the folder to train anew'
+    raise CheckpointError(line % problem)
 
 
 def restore_new(saver, sess, ckpt, variables, seen):
@@ -110,13 +112,15 @@ def restore_new(saver, sess, ckpt, variables, seen):
 
     Returns whether it did; it does not if the trainer replaces or deletes it meanwhile.
     """
-    asked = version = _version(ckpt)
+    asked = _version(ckpt)
     if asked in seen:
         return False
     try:
         if ckpt.problem:
             raise DamagedError(ckpt.problem)
         _restore(saver, sess, ckpt.model_checkpoint_path, variables)
+        if _version(ckpt) != asked:
+            return False
     except DamagedError:
         for seconds in 0, 1:  # in which the trainer may delete or replace it, and end that
             time.sleep(seconds)
@@ -124,11 +128,9 @@ def restore_new(saver, sess, ckpt, variables, seen):
             if not now or (now.problem, _version(now)) != (ckpt.problem, asked):
                 return False
         restore(saver, sess, ckpt, variables)
-        version = _version(ckpt)
-    if _version(ckpt) != version:
-        return False
-    new = version not in seen
-    seen |= {asked, version}
+    restored = _version(ckpt)
+    new = restored not in seen
+    seen |= {asked, restored}
     return new
 
 
@@ -150,25 +152,99 @@ def _restore(saver, sess, path, variables):
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name in shapes:
             reader.get_tensor(name)  # has a checksum; one that is not whole is for nobody
-    except TENSORFLOW_ERRORS as error:
-        raise _damaged(path, error) from error
-    for name, variable in sorted(variables.items()):
-        # Saver.restore would give the variable the shape in the checkpoint
-        expected = variable.dtype.base_dtype.name, variable.shape.as_list()
-        found = (types[name].name, shapes[name]) if name in shapes else ('no', 'such variable')
-        if found != expected:
-            raise CheckpointError(
-                '%s: is of another network (%s: %s %s, and not %s %s); name another one in the '
-                'file `checkpoint`, or use another folder' % ((path, name) + found + expected)
-            )
-    try:
+        for name, variable in sorted(variables.items()):
+            # Saver.restore would give a resource variable the shape in the checkpoint
+            expected = variable.dtype.base_dtype.name, variable.shape.as_list()
+            found = (types[name].name, shapes[name]) if name in shapes else ('no', 'such variable')
+            if found != expected:
+                line = '%s: is of another network (%s: %s %s, and not %s %s); name another one '
+                line += 'in the file `checkpoint`, or use another folder'
+                raise CheckpointError(line % ((path, name) + found + expected))
         saver.restore(sess, path)
     except TENSORFLOW_ERRORS as error:
-        raise _damaged(path, error) from error
+        raise DamagedError('%s: cannot be restored (%s)' % (path, reason(error))) from error
 
 
-def _damaged(path, error):
-    return DamagedError('%s: cannot be restored (%s)' % (path, reason(error)))
+class Manager:
+    """Saves the checkpoints of a training; inside the `with` it has their folder to itself."""
+
+    def __init__(self, path, notes):
+        """path: of the checkpoints, without their step; notes: {name: text} for beside them."""
+        self.folder = os.path.dirname(path) or '.'
+        self._path, self._notes = path, notes
+        self._lock = files.Lock(os.path.join(self.folder, 'lock'))
+
+    def __enter__(self):
+        """Raises CheckpointError if the folder is in use, or cannot be used."""
+        try:
+            self._take_lock()
+        except OSError as error:
+            raise self._failed(error) from error
+        self._remove_temporary_files()
+        return self
+
+    def __exit__(self, *error):
+        self._lock.release()
+
+    def save(self, saver, sess, step):
+        """Saves all variables as of `step`; deletes the oldest beyond the saver's max_to_keep.
+
+        Raises CheckpointError if it cannot be written; those before it are then as they were.
+        """
+        for attempt in 1, 2:  # somebody may delete the folder, also in the middle of a save
+            try:
+                self._take_lock()
+                self._save(saver, sess, step)
+                break
+            except (OSError, *TENSORFLOW_ERRORS) as error:
+                self._remove_temporary_files()
+                if attempt == 2:
+                    raise self._failed(error) from error
+
+    def _save(self, saver, sess, step):
+        for name, text in self._notes.items():
+            files.write(os.path.join(self.folder, name), text)
+        # no .meta file: nobody reads it, and it is a third of the time
+        path = saver.save(
+            sess, self._path, global_step=step, write_meta_graph=False, write_state=False
+        )
+        current = os.path.basename(path)
+        for written in [*self._files(current), self.folder]:
+            files.flush(written)
+        last, *names = listed(self.folder) or [None]
+        names = [name for name in names if name != current] + [current]
+        # a training may have gone back to an old one
+        names.sort(key=lambda name: (name == current, name == last))
+        keep = saver.as_saver_def().max_to_keep
+        state = tf.train.generate_checkpoint_state_proto(
+            os.path.abspath(self.folder), current, names[-keep:]
+        )
+        files.write(os.path.join(self.folder, 'checkpoint'), str(state))
+        for name in names[:-keep]:
+            for file in self._files(name):
+                os.remove(file)
+
+    def _files(self, name):
+        """Returns the paths of a checkpoint's files."""
+        return files.matching(self.folder, re.escape(name) + r'\.(data-\d+-of-\d+|index|meta)')
+
+    def _remove_temporary_files(self):
+        """Removes what a save leaves that did not come to its end, TensorFlow's part and ours."""
+        pattern = r'(checkpoint|seed)\.tmp.*|.+\.(data-\d+-of-\d+|index)\.tempstate\d+'
+        with contextlib.suppress(OSError):  # which will keep us from saving too, and be said there
+            for file in files.matching(self.folder, pattern):
+                os.remove(file)
+
+    def _take_lock(self):
+        try:
+            self._lock.take()
+        except BlockingIOError as error:
+            line = '%s: process %s trains in this folder; stop it, or use another --model_dir'
+            raise CheckpointError(line % (os.path.join(self.folder, 'lock'), error)) from error
+
+    def _failed(self, error):
+        line = '%s: cannot be written to (%s); make room or give permission, or use another folder'
+        return CheckpointError(line % (self.folder, reason(error)))
 
 
 def reason(error):

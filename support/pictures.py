@@ -27,9 +27,7 @@ MARGIN = 24
 
 def png(picture):
     """Returns the bytes of a PNG file of a picture."""
-    if picture.ndim == 2:
-        picture = picture[..., np.newaxis]
-    return _encoder()(picture)
+    return _encoder()(picture.reshape(*picture.shape[:2], -1))
 
 
 @functools.lru_cache(maxsize=None)
@@ -40,16 +38,6 @@ def _encoder():
         return tf.Session().make_callable(tf.image.encode_png(picture), [picture])
 
 
-def save_confusion(path, logits, data):
-    """Draws the confusion matrix, see there, into a PNG file. Raises OSError.
-
-    logits: [n, 10]; data: `images` [n, 784], grey levels from 0 to 1, and one-hot `labels` [n, 10].
-    """
-    labels, predictions = np.argmax(data.labels, axis=1), np.argmax(logits, axis=1)
-    with open(path, 'wb') as file:
-        file.write(png(confusion(data.images, labels, predictions)))
-
-
 def kernels(w, scale=8):
     """Returns a picture of kernels [rows, columns, 1, n], eight in a line.
 
@@ -57,7 +45,7 @@ def kernels(w, scale=8):
     """
     levels = 127.5 * (1 + w[:, :, 0] / max(np.abs(w).max(), 1e-9))
     tiles = np.transpose(levels, (2, 0, 1)).round().astype(np.uint8)
-    return _tiled(tiles.repeat(scale, axis=1).repeat(scale, axis=2), 8, scale // 2, 0)
+    return _tiled(_scaled(tiles, scale), 8, scale // 2)
 
 
 def wrong(images, labels, predictions):
@@ -66,7 +54,7 @@ def wrong(images, labels, predictions):
     images: [n, 784] grey levels from 0 to 1; labels and predictions: class numbers [n].
     """
     chosen = np.flatnonzero(labels != predictions)[:MAX_WRONG]
-    tiles = (255 * _digits(images[chosen])).round().astype(np.uint8)
+    tiles = (255 * images[chosen].reshape(-1, DIGIT, DIGIT)).round().astype(np.uint8)
     return _tiled(tiles, 10, 2, 64)
 
 
@@ -79,7 +67,7 @@ def confusion(images, labels, predictions):
 
     images: [n, 784] grey levels from 0 to 1; labels and predictions: class numbers [n].
     """
-    digits = _digits(images)
+    digits = images.reshape(-1, DIGIT, DIGIT)
     head = 2 * DIGIT + 2 * GAP
     pitch = CELL_SIZE + GAP
     sheet = np.tile(np.array(PAPER, float), (2 * MARGIN + head + CLASSES * pitch,) * 2 + (1,))
@@ -98,10 +86,9 @@ def confusion(images, labels, predictions):
         draw(_scaled(mean, 2), (y, MARGIN + DIGIT), TRUE_INK)
         draw(_scaled(mean, 2), (MARGIN + DIGIT, y), READ_INK)
         for read, x in enumerate(middles):
-            right = true == read
-            draw(np.ones((CELL_SIZE, CELL_SIZE)), (y, x), RIGHT if right else CELL)
+            draw(np.ones((CELL_SIZE, CELL_SIZE)), (y, x), RIGHT if true == read else CELL)
             chosen = digits[(labels == true) & (predictions == read)]
-            if len(chosen) and not right:
+            if len(chosen) and true != read:
                 draw(_block(chosen), (y, x), INK)
     return sheet.round().astype(np.uint8)
 
@@ -110,17 +97,14 @@ def _block(digits):
     """Returns a square-like arrangement of digits [n, rows, columns] that fits into a cell."""
     columns = min(8, int(np.ceil(np.sqrt(len(digits)))))
     scale = 2 if columns <= 2 else 1 if columns <= 4 else 0.5
-    return _tiled(np.array([_scaled(digit, scale) for digit in digits[:64]]), columns)
+    return _tiled(_scaled(digits[:64], scale), columns)
 
 
-def _scaled(digit, scale):
+def _scaled(tiles, scale):
+    """Returns tiles [..., rows, columns] of `scale` times the size: a whole number, or 0.5."""
     if scale < 1:
-        return digit.reshape(DIGIT // 2, 2, DIGIT // 2, 2).mean(axis=(1, 3))
-    return digit.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def _digits(images):
-    return np.reshape(images, (-1, DIGIT, DIGIT))
+        return tiles.reshape(-1, DIGIT // 2, 2, DIGIT // 2, 2).mean(axis=(2, 4))
+    return tiles.repeat(scale, axis=-2).repeat(scale, axis=-1)
 
 
 def _tiled(tiles, columns, gap=0, background=0):

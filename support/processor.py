@@ -1,9 +1,14 @@
-"""What this processor can do faster, and how TensorFlow is told. To be imported before it."""
+"""What this processor can do faster, and how TensorFlow is told.
+
+Owns TF_ENABLE_ONEDNN_OPTS, which TensorFlow reads when it is imported, so that nothing here may
+import it on the way; the options of a session; the priority of the process.
+"""
 
 import os
 import re
 
 CPUINFO = '/proc/cpuinfo'
+BFLOAT16_OPTION = 'auto_mixed_precision_onednn_bfloat16'  # of grappler, TensorFlow's optimizer
 
 
 def has(*features):
@@ -17,22 +22,16 @@ def has(*features):
 def choose_arithmetic():
     """Switches oneDNN on where it is faster, unless the user has chosen.
 
-    By itself TensorFlow does so on processors with AVX512_VNNI and later ones only. It reads the
-    variable when it is imported.
+    By itself TensorFlow does so on processors with AVX512_VNNI and later ones only.
     """
     if has('avx2'):
         os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 
-choose_arithmetic()
-
-import tensorflow.compat.v1 as tf  # noqa: E402
-
-BFLOAT16_OPTION = 'auto_mixed_precision_onednn_bfloat16'  # of grappler, TensorFlow's optimizer
-
-
 def lacks_bfloat16():
     """Returns why there is no fast bfloat16 arithmetic here, None if there is or nobody knows."""
+    import tensorflow.compat.v1 as tf
+
     if not hasattr(tf.ConfigProto().graph_options.rewrite_options, BFLOAT16_OPTION):
         return 'TensorFlow %s has no bfloat16 arithmetic for processors' % tf.__version__
     if has('avx512_bf16', 'amx_bf16') is False:
@@ -44,6 +43,8 @@ def session_config(bfloat16):
     """Returns the options of a session: with `bfloat16`, convolutions and matrix products take
     bfloat16 numbers, of 8 bits of precision, and add up in float32. Variables stay float32.
     """
+    import tensorflow.compat.v1 as tf
+
     config = tf.ConfigProto()
     if bfloat16:
         rewrite_options = config.graph_options.rewrite_options

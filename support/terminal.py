@@ -1,20 +1,20 @@
-"""The two scripts at the terminal: flags, the live line, the error line, exit statuses."""
+"""The two scripts at the terminal: flags, the live line, the error line, exit statuses.
+
+Owns stdout, stderr and the command line. It knows no error by name: one that is meant for the user
+says so itself, by an attribute `exit_status`, and its text is the line to show.
+"""
 
 import argparse
 import collections
+import contextlib
+import functools
+import logging
 import os
 import shutil
-import signal
 import sys
 import time
 
-import processor
-
-import tensorflow.compat.v1 as tf
-
-import checkpoints
-import input_data
-import keeping
+from . import processor, signals
 
 LIVE_SECS = 0.2  # from one live line to the next
 
@@ -25,16 +25,9 @@ def _parser(description, model_dir):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        '--data_dir',
-        type=_folder,
-        default='./data/',
-        metavar='DIR',
-        help='the MNIST files, downloaded if missing',
-    )
-    parser.add_argument(
-        '--model_dir', type=_folder, default=model_dir, metavar='DIR', help='the checkpoints'
-    )
+    add = functools.partial(parser.add_argument, type=_folder, metavar='DIR')
+    add('--data_dir', default='./data/', help='the MNIST files, downloaded if missing')
+    add('--model_dir', default=model_dir, help='the checkpoints')
     return parser
 
 
@@ -50,31 +43,23 @@ def parse_training(steps, model_dir, default_seed):
     The arguments are the defaults.
     """
     parser = _parser('Trains LeNet-5 on MNIST, from the current checkpoint if any.', model_dir)
-    parser.add_argument(
-        '--steps',
-        type=int,
-        default=steps,
-        metavar='N',
-        help='the length of a run. A run ends at the next multiple of N: with --steps 300 the '
-        'first ends at step 300, however often it is stopped and started again, and the one '
-        'after it at 600',
+    text = (
+        'the length of a run. A run ends at the next multiple of N: with --steps 300 the first '
+        'ends at step 300, however often it is stopped and started again, and the one after it '
+        'at 600'
     )
-    parser.set_defaults(seed=None)
-    parser.add_argument(
-        '--seed',
-        type=int,
-        metavar='N',
-        default=argparse.SUPPRESS,
-        help='decides all random numbers, from 0 to 2147483647: weights at the start, order of the '
-        'digits, dropout (default: the seed of the training that is resumed, or %d)' % default_seed,
+    parser.add_argument('--steps', type=int, default=steps, metavar='N', help=text)
+    text = (
+        'decides all random numbers, from 0 to 2147483647: weights at the start, order of the '
+        'digits, dropout (default: the seed of the training that is resumed, or %d)' % default_seed
     )
-    parser.add_argument(
-        '--bfloat16',
-        action='store_true',
-        help='about twice as fast, on processors that have bfloat16 arithmetic: numbers of 8 bits '
-        'of precision in convolutions and matrix products. Resume with the flag too',
+    parser.add_argument('--seed', type=int, default=argparse.SUPPRESS, metavar='N', help=text)
+    text = (
+        'about twice as fast, on processors that have bfloat16 arithmetic: numbers of 8 bits of '
+        'precision in convolutions and matrix products. Resume with the flag too'
     )
-    args = parser.parse_args()
+    parser.add_argument('--bfloat16', action='store_true', help=text)
+    args = parser.parse_args(namespace=argparse.Namespace(seed=None))
     problem = args.bfloat16 and processor.lacks_bfloat16()
     if problem:
         parser.error('argument --bfloat16: %s' % problem)
@@ -85,32 +70,22 @@ def parse_training(steps, model_dir, default_seed):
     return args
 
 
-def parse_watching(interval, model_dir):
-    """Returns the watching flags: data_dir, model_dir, interval (in seconds), wait, once, mistakes.
+def parse_testing(interval, model_dir):
+    """Returns the testing flags: data_dir, model_dir, interval (in seconds), wait, once, mistakes.
 
-    mistakes is None if it is not given.
+    mistakes is None if it is not given. The arguments are the defaults.
     """
     parser = _parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
-    parser.add_argument(
-        '--interval',
-        type=float,
-        default=interval,
-        metavar='SECONDS',
-        help='between two looks for a new checkpoint',
-    )
-    parser.add_argument(
-        '--wait', action='store_true', help='if there is no checkpoint yet, wait for it'
-    )
+    text = 'between two looks for a new checkpoint'
+    parser.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
+    text = 'if there is no checkpoint yet, wait for it'
+    parser.add_argument('--wait', action='store_true', help=text)
     parser.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
-    parser.set_defaults(mistakes=None)
-    parser.add_argument(
-        '--mistakes',
-        metavar='FILE.png',
-        default=argparse.SUPPRESS,
-        help='draw the digits read wrongly, by what they are and what they are taken for; '
-        'implies --once',
+    text = (
+        'draw the digits read wrongly, by what they are and what they are taken for; implies --once'
     )
-    args = parser.parse_args()
+    parser.add_argument('--mistakes', default=argparse.SUPPRESS, metavar='FILE.png', help=text)
+    args = parser.parse_args(namespace=argparse.Namespace(mistakes=None))
     if not 0 <= args.interval <= 86400:
         parser.error('argument --interval: must be from 0 to 86400 seconds')
     if args.mistakes is not None and not args.mistakes.lower().endswith('.png'):
@@ -131,7 +106,7 @@ def live_range(start, end, length, quiet):
         if live:
             now = time.monotonic()
             if i % quiet == 0 or i == end - 1:
-                clear_line()
+                _show()
             elif now - recent[-1][0] >= LIVE_SECS:
                 then, step = recent[0]
                 recent.append((now, i))
@@ -142,29 +117,19 @@ def live_range(start, end, length, quiet):
 def _progress(step, end, length, speed):
     """Returns one line: the step, the part of the run, the steps a second, the time left."""
     left = (end - step) / speed
-    return 'step %d of %d, %d%%, %.1f steps/s, %d:%02d:%02d left' % (
-        step,
-        end,
-        100 * (step - end + length) // length,
-        speed,
-        left // 3600,
-        left // 60 % 60,
-        left % 60,
-    )
+    part = 100 * (step - end + length) // length
+    hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+    line = 'step %d of %d, %d%%, %.1f steps/s, %d:%02d:%02d left'
+    return line % (step, end, part, speed, hours, minutes, seconds)
 
 
-def _show(line, end=''):
+def _show(line=''):
+    """Shows the live line, or clears it for another one."""
     width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
-    try:
-        print('\r' + line[:width].ljust(width), end=end, file=sys.stderr, flush=True)
-    except OSError:  # the terminal is gone, and the training may be to go on
-        pass
-
-
-def clear_line():
-    """Clears the live line, if any, for another one."""
-    if sys.stderr.isatty():
-        _show('', end='\r')
+    with contextlib.suppress(OSError):  # the terminal is gone, and the training may be to go on
+        print(
+            '\r' + line[:width].ljust(width), end='' if line else '\r', file=sys.stderr, flush=True
+        )
 
 
 def run(main):
@@ -173,25 +138,23 @@ def run(main):
     1 and a line on stderr for what cannot be read or written or is not finite, 130 for Ctrl-C,
     143 for SIGTERM and 129 for SIGHUP.
     """
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        # TensorFlow swallows a KeyboardInterrupt in places, and goes on with another graph.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    tf.logging.set_verbosity(tf.logging.ERROR)  # Saver warns of its own use of an old function
+    signals.end_at_once()
+    logging.getLogger('tensorflow').setLevel(logging.ERROR)  # Saver warns of its own old function
     status, line = 1, None
     try:
         status = main()
-    except (input_data.DataError, checkpoints.CheckpointError, keeping.NotFiniteError) as error:
-        line = 'error: %s' % error
     except OSError as error:  # as after `| head`
         line = 'error: %s: cannot be used (%s)' % (error.filename or 'stdout', error.strerror)
-    except keeping.Interrupted as interrupted:
-        status, line = 128 + interrupted.signum, str(interrupted)
-    try:
-        if line:
-            clear_line()
+    except BaseException as error:
+        if not hasattr(error, 'exit_status'):
+            raise
+        status = error.exit_status
+        line = str(error) if isinstance(error, KeyboardInterrupt) else 'error: %s' % error
+    if line and sys.stderr.isatty():
+        _show()
+    if line:
+        with contextlib.suppress(OSError):  # the terminal is gone
             print(line, file=sys.stderr)
-    except OSError:  # the terminal is gone
-        pass
     for stream in sys.stdout, sys.stderr:
         try:
             stream.flush()

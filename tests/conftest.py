@@ -2,13 +2,12 @@ import gzip
 import os
 import re
 import struct
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
-
-import mnist_lenet5_backward
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
@@ -55,6 +54,8 @@ CHECKPOINT_VARIABLES += [name + '/ExponentialMovingAverage' for name in CHECKPOI
 
 def write_checkpoint(folder, step, parameters, shadows):
     """A checkpoint as training writes them, made of NumPy arrays."""
+    import tensorflow.compat.v1 as tf  # not above: some of the tests run without it
+
     arrays = map(np.asarray, [*parameters, step, *shadows])
     with tf.Graph().as_default(), tf.Session() as sess:
         variables = {
@@ -82,9 +83,40 @@ class Noise:
         return self.batches[-1]
 
 
+class Happening(Noise):
+    """Noise, during whose n-th batch something happens, from 1."""
+
+    def __init__(self, n, happening):
+        super().__init__()
+        self.n, self.happening = n, happening
+
+    def next_batch(self, batch_size):
+        if len(self.batches) == self.n - 1:
+            self.happening()
+        return super().next_batch(batch_size)
+
+
+def send(signum):
+    return lambda: os.kill(os.getpid(), signum)
+
+
+def at_first_call(monkeypatch, name, happening):
+    """Something happens before the first call of os.<name>."""
+    function = getattr(os, name)
+
+    def happen(*args):
+        monkeypatch.setattr(os, name, function)
+        happening()
+        return function(*args)
+
+    monkeypatch.setattr(os, name, happen)
+
+
 @pytest.fixture
 def train(tmp_path, monkeypatch, capsys):
     """train(steps): a run on batches of two; returns its steps on stdout and its stderr."""
+    import mnist_lenet5_backward
+
     monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 2)
     monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
 
@@ -108,3 +140,50 @@ def saved_steps(model):
         for name in os.listdir(str(model))
         if name.endswith('.index')
     )
+
+
+TRAIN_ON_NOISE = """
+import os, resource, signal, sys
+sys.path[:0] = [%r, %r]
+import mnist_lenet5_backward
+from support import terminal
+from conftest import Noise
+from types import SimpleNamespace
+
+def main():
+    mnist_lenet5_backward.BATCH_SIZE = 2
+    mnist_lenet5_backward.SAVE_STEPS = 1
+    mnist_lenet5_backward.STEPS = 100
+    mnist_lenet5_backward.MODEL_SAVE_PATH = sys.argv[1]
+    mnist_lenet5_backward.backward(SimpleNamespace(train=Noise()))
+
+"""
+TRAIN_ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
+
+
+def ended(model, before):
+    """Runs a training with a save at every step in a process; returns its status and last line."""
+    code = TRAIN_ON_NOISE + before + '\nterminal.run(main)'
+    process = subprocess.run(
+        [sys.executable, '-c', code, str(model)],
+        capture_output=True,
+        timeout=100,
+        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'),  # 1.15.5 may have the last word
+    )
+    err = process.stderr.decode()
+    assert 'Traceback' not in err
+    return process.returncode, err.splitlines()[-1]
+
+
+def screen(text):
+    lines, column = [''], 0
+    for character in text:
+        if character == '\n':
+            lines.append('')
+            column = 0
+        elif character == '\r':
+            column = 0
+        else:
+            lines[-1] = lines[-1][:column] + character + lines[-1][column + 1 :]
+            column += 1
+    return [line.rstrip() for line in lines], column

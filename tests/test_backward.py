@@ -7,13 +7,14 @@ import signal
 import threading
 from types import SimpleNamespace
 
+from support import checkpoints
+
 import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
 from conftest import CHECKPOINT_VARIABLES, Noise, saved_steps, write_checkpoint
 
-import checkpoints
 import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_forward

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import reference
-from conftest import DATA, ROOT, write_checkpoint
+from conftest import DATA, ROOT, screen, write_checkpoint
 
 import mnist_lenet5_backward
 import mnist_lenet5_test
@@ -166,6 +166,36 @@ def test_terminal_goes_away(tmp_path):
     os.close(terminal)
     assert trainer.wait(timeout=60) == 129
     assert (tmp_path / 'model' / 'checkpoint').exists()
+
+
+@pytest.mark.posix
+def test_training_on_a_terminal(tmp_path):
+    """One terminal for stdout and stderr; it is stopped in the middle of the live line."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    script = os.path.join(ROOT, 'mnist_lenet5_backward.py')
+    command = [sys.executable, script, '--model_dir', str(tmp_path / 'model')]
+    command += ['--data_dir', os.path.join(ROOT, 'data')]
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', COLUMNS='80')
+    trainer = subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    text = b''
+    while b'step ' not in text.split(b'After 101 ')[-1] or b'After 101 ' not in text:
+        text += os.read(ours, 1000)
+    trainer.terminate()
+    try:
+        while True:
+            text += os.read(ours, 1000)
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert trainer.wait() == 143
+    lines = [li for li in screen(text.decode())[0] if not li.startswith(('WARNING', 'I0', 'E0'))]
+    lines = lines[lines.index('training from step 0 to step 50000') + 1 :]
+    after = 'After %d training step(s), loss on training batch is '
+    assert [li.startswith(after % step) for li, step in zip(lines, (1, 101))] == [True, True]
+    assert lines[2].startswith('stopped; step 1') and lines[3:] == ['']
 
 
 @pytest.mark.posix

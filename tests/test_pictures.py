@@ -1,12 +1,10 @@
 """pictures: every pixel comes from a weight or a digit, and from the right one."""
 
-from types import SimpleNamespace
+from support import pictures
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-
-import pictures
 
 DIGITS = np.random.RandomState(0).rand(300, 784).astype(np.float32)
 CENTRE = pictures.MARGIN + 2 * pictures.DIGIT + 3 * pictures.GAP  # where the first cell begins
@@ -107,13 +105,3 @@ def test_confusion_of_many_digits():
             expected = expected.swapaxes(0, 1)
         assert np.abs(head[middle - 28 : middle + 28] - expected).max() <= 0.51
         assert (head[CENTRE : CENTRE + pictures.CELL_SIZE] == pictures.PAPER).all()
-
-
-def test_save_confusion(tmp_path):
-    labels, predictions = np.arange(300) % 10, np.arange(300) // 10 % 10
-    data = SimpleNamespace(images=DIGITS, labels=np.eye(10)[labels])
-    pictures.save_confusion(str(tmp_path / 'm.png'), np.eye(10)[predictions] - 3, data)
-    picture = decode((tmp_path / 'm.png').read_bytes())
-    assert (picture == pictures.confusion(DIGITS, labels, predictions)).all()
-    with pytest.raises(OSError, match='m.png'):
-        pictures.save_confusion(str(tmp_path / 'none' / 'm.png'), np.eye(10)[predictions], data)

@@ -6,14 +6,13 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import processor
+from support import processor, terminal
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT
 
-import command_line
 import input_data
 import mnist_lenet5_backward
 
@@ -66,14 +65,14 @@ def test_processors_without_bfloat16(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr('sys.argv', ['mnist_lenet5_backward.py', '--bfloat16'])
     if hasattr(tf.ConfigProto().graph_options.rewrite_options, processor.BFLOAT16_OPTION):
         cpuinfo.write_text('flags\t\t: avx2 avx512_bf16 sse\n')
-        assert command_line.parse_training(1, 'model', 1).bfloat16
+        assert terminal.parse_training(1, 'model', 1).bfloat16
         cpuinfo.write_text('flags\t\t: amx_bf16\n')
-        assert command_line.parse_training(1, 'model', 1).bfloat16
+        assert terminal.parse_training(1, 'model', 1).bfloat16
         os.remove(str(cpuinfo))  # not Linux: nobody knows
-        assert command_line.parse_training(1, 'model', 1).bfloat16
+        assert terminal.parse_training(1, 'model', 1).bfloat16
         cpuinfo.write_text('flags\t\t: avx2 avx512f\n')
     with pytest.raises(SystemExit) as ended:
-        command_line.parse_training(1, 'model', 1)
+        terminal.parse_training(1, 'model', 1)
     assert ended.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert 'error: argument --bfloat16: ' in line and ' no bfloat16 arithmetic' in line
@@ -102,21 +101,29 @@ def test_onednn(monkeypatch, tmp_path, cpuinfo, chosen, expected):
     assert os.environ.get('TF_ENABLE_ONEDNN_OPTS') == expected
 
 
-@pytest.mark.skipif(not processor.has('avx2'), reason='this processor has no AVX2')
 @pytest.mark.parametrize('script', ['mnist_lenet5_backward', 'mnist_lenet5_test'])
-def test_onednn_is_chosen_before_tensorflow_is_imported(script):
-    """TensorFlow reads the variable then, and never again."""
+def test_onednn_is_chosen_before_tensorflow_is_imported(tmp_path, script):
+    """TensorFlow reads the variable then, and never again; on whatever processor this runs."""
+    cpuinfo = tmp_path / 'cpuinfo'
+    cpuinfo.write_text('flags : sse4_2 avx avx2')
     code = """
-import os, sys
+import builtins, os, sys
 
 class Finder:
     def find_spec(self, name, *args):
         if name == 'tensorflow':
-            sys.exit('chosen: %s' % os.environ.get('TF_ENABLE_ONEDNN_OPTS'))
+            sys.exit('chosen: %%s' %% os.environ.get('TF_ENABLE_ONEDNN_OPTS'))
+
+def instead(function):
+    return lambda path, *args, **names: function(
+        %r if path == '/proc/cpuinfo' else path, *args, **names
+    )
 
 sys.meta_path.insert(0, Finder())
-import """
+builtins.open, os.path.exists = instead(open), instead(os.path.exists)
+import %s
+"""
     environment = {k: v for k, v in os.environ.items() if k != 'TF_ENABLE_ONEDNN_OPTS'}
-    command = [sys.executable, '-c', code + script]
+    command = [sys.executable, '-c', code % (str(cpuinfo), script)]
     ended = subprocess.run(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
     assert ended.stderr.split() == [b'chosen:', b'1']

@@ -5,16 +5,16 @@ import re
 import shutil
 from types import SimpleNamespace
 
+from support import checkpoints, pictures
+
 import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
 from conftest import write_checkpoint
 
-import checkpoints
 import mnist_lenet5_backward
 import mnist_lenet5_test
-import pictures
 
 IMAGES = np.random.RandomState(3).rand(7, 784).astype(np.float32)
 PARAMETERS = reference.initial_parameters()

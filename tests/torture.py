@@ -29,13 +29,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT]
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 
+from support import checkpoints, signals, terminal  # noqa: E402
+
 import tensorflow.compat.v1 as tf  # noqa: E402
 from conftest import small_mnist  # noqa: E402
 
-import checkpoints  # noqa: E402
-import command_line  # noqa: E402
 import input_data  # noqa: E402
-import keeping  # noqa: E402
 import mnist_lenet5_backward  # noqa: E402
 import mnist_lenet5_forward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
@@ -71,7 +70,7 @@ def fork(function, log):
         for stream, name in (1, '.out'), (2, '.err'):
             os.dup2(os.open(log + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in background
-        command_line.run(function)
+        terminal.run(function)
     except SystemExit as ended:
         status = ended.code or 0
     finally:
@@ -93,23 +92,23 @@ def start_training(folder, log, steps, keep, shared):
         mnist_lenet5_backward.SAVE_STEPS = 1
         mnist_lenet5_backward.KEEP = keep
         mnist_lenet5_backward.MODEL_SAVE_PATH = folder
-        save, enter = keeping.Keeper.save, keeping.Keeper.__enter__
+        save, enter = checkpoints.Manager.save, signals.Deferred.__enter__
 
         def reporting_enter(self):
-            keeper = enter(self)
+            deferred = enter(self)
             shared[BEGUN] = 1
-            return keeper
+            return deferred
 
-        def reporting_save(self, step, loss):
+        def reporting_save(self, saver, sess, step):
             with open(log + '.saves', 'a') as saves:
                 saves.write('%d\n' % step)
             shared[SAVING] = 1
-            save(self, step, loss)
+            save(self, saver, sess, step)
             shared[SAVED_STEP] = int(step).to_bytes(4, 'big')
             shared[SAVING] = 0
 
-        keeping.Keeper.save = reporting_save
-        keeping.Keeper.__enter__ = reporting_enter
+        checkpoints.Manager.save = reporting_save
+        signals.Deferred.__enter__ = reporting_enter
         mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
 
     shared[:] = bytes(len(shared))
@@ -143,6 +142,8 @@ def kill(rounds, choose, folder, steps=30):
     straight = os.path.join(folder, 'straight')
     started = time.monotonic()
     check(wait(start_training(straight, straight, steps, steps, shared)) == 0, 'straight run')
+    # without these hooks the kills would miss the saves, and nothing below would notice
+    check(shared[BEGUN] and shared[SAVED_STEP] == steps.to_bytes(4, 'big'), 'hooks that never ran')
     duration = time.monotonic() - started
     digests = {step: digest(straight, step) for step in range(1, steps + 1)}
     seen = collections.Counter()
@@ -196,6 +197,9 @@ def kill(rounds, choose, folder, steps=30):
         check(not left, 'left in %s: %s' % (model, left))
         if not problems:
             shutil.rmtree(model)
+    if rounds >= 100:
+        check(seen['kill -9 inside a save'] > rounds / 20, 'kills that miss the saves')
+        check(seen['checkpoints compared'] > rounds / 4, 'checkpoints that are not compared')
     print('%d mismatches in %d rounds: %s' % (len(problems), seen.pop('rounds'), dict(seen)))
     print('longest time from Ctrl-C or SIGTERM to the end: %.2f s' % slowest)
 

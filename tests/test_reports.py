@@ -1,19 +1,18 @@
-"""curves: what TensorBoard is told, and what happens when it cannot be told."""
+"""reports: what TensorBoard is told, and what happens when it cannot be told."""
 
 import os
 import shutil
 from types import SimpleNamespace
+
+from support import checkpoints, pictures, reports
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import CHECKPOINT_VARIABLES, DATA, Noise
 
-import curves
 import input_data
-import keeping
 import mnist_lenet5_backward
-import pictures
 
 LABELS = np.arange(20) % 10
 IMAGES = np.random.RandomState(5).rand(20, 784).astype(np.float32)
@@ -90,7 +89,7 @@ def test_training(train, monkeypatch):
 
 
 def test_testing(tmp_path):
-    curves.Testing(str(tmp_path)).add('301', 0.25, LOGITS, TEST_DATA)
+    reports.Testing(str(tmp_path), TEST_DATA).add('301', 0.25, LOGITS)
     found = scalars(tmp_path / 'test')
     assert set(found) == {'accuracy', 'cross_entropy'}
     assert found['accuracy'] == {301: 0.25}
@@ -104,8 +103,20 @@ def test_testing(tmp_path):
 
 
 def test_a_checkpoint_without_a_step_has_no_place(tmp_path):
-    curves.Testing(str(tmp_path)).add('mnist_model', 0.25, LOGITS, TEST_DATA)
+    reports.Testing(str(tmp_path), TEST_DATA).add('mnist_model', 0.25, LOGITS)
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_mistakes(tmp_path):
+    sheet = str(tmp_path / 'm.png')
+    reports.Testing(str(tmp_path), TEST_DATA, sheet).add('1', 0.25, LOGITS)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        drawn = sess.run(tf.image.decode_png(tf.read_file(sheet)))
+    assert (drawn == pictures.confusion(IMAGES, LABELS, LOGITS.argmax(axis=1))).all()
+    with pytest.raises(OSError, match='m.png'):
+        reports.Testing(str(tmp_path), TEST_DATA, str(tmp_path / 'none' / 'm.png')).add(
+            '2', 0.25, LOGITS
+        )
 
 
 def test_resume_does_not_double_back(train, monkeypatch):
@@ -119,11 +130,11 @@ def test_resume_does_not_double_back(train, monkeypatch):
     class Full(Exception):
         pass
 
-    def save(keeper, step, loss):
+    def save(*args):
         raise Full
 
     with monkeypatch.context() as patch:
-        patch.setattr(keeping.Keeper, 'save', save)
+        patch.setattr(checkpoints.Manager, 'save', save)
         with pytest.raises(Full):  # before anything was saved
             train(4)
     assert set(map(tuple, shown(train.model / 'train').values())) == {(1, 2, 3)}
@@ -134,14 +145,14 @@ def test_resume_does_not_double_back(train, monkeypatch):
 def test_testing_a_training_that_went_back(tmp_path):
     def add(watcher, *steps):
         for step in steps:
-            watcher.add(str(step), 0.5, LOGITS, TEST_DATA)
+            watcher.add(str(step), 0.5, LOGITS)
         return set(map(tuple, shown(tmp_path / 'test').values()))
 
-    watcher = curves.Testing(str(tmp_path))
+    watcher = reports.Testing(str(tmp_path), TEST_DATA)
     assert add(watcher, 1, 201, 301) == {(1, 201, 301)}
     assert add(watcher, 101, 151) == {(1, 101, 151)}
     del watcher  # and its lock
-    assert add(curves.Testing(str(tmp_path)), 151, 201) == {(1, 101, 151, 201)}
+    assert add(reports.Testing(str(tmp_path), TEST_DATA), 151, 201) == {(1, 101, 151, 201)}
 
 
 def fail(*args, **options):
@@ -166,7 +177,7 @@ def test_a_folder_that_cannot_be_made_costs_only_the_curves(train, tmp_path, cap
         (train.model / name).write_text('')
     steps, err = train(1)
     assert steps == [1] and err.count('no more curves') == 1
-    curves.Testing(str(train.model)).add('1', 0.5, LOGITS, TEST_DATA)
+    reports.Testing(str(train.model), TEST_DATA).add('1', 0.5, LOGITS)
     assert capsys.readouterr().err == ''
 
 
@@ -188,12 +199,15 @@ def test_they_go_on_in_a_folder_made_anew(train, monkeypatch):
 
 
 def test_of_two_watchers_one_writes(tmp_path):
-    first, second = curves.Testing(str(tmp_path)), curves.Testing(str(tmp_path))
-    first.add('1', 0.5, LOGITS, TEST_DATA)
-    second.add('2', 0.5, LOGITS, TEST_DATA)
+    first, second = (
+        reports.Testing(str(tmp_path), TEST_DATA),
+        reports.Testing(str(tmp_path), TEST_DATA),
+    )
+    first.add('1', 0.5, LOGITS)
+    second.add('2', 0.5, LOGITS)
     assert list(scalars(tmp_path / 'test')['accuracy']) == [1]
     del first  # and its lock
-    second.add('3', 0.5, LOGITS, TEST_DATA)
+    second.add('3', 0.5, LOGITS)
     assert list(scalars(tmp_path / 'test')['accuracy']) == [1, 3]
 
 
@@ -201,9 +215,9 @@ def test_a_full_run_stays_below_20_mb(train):
     """500 saves, each of them tested, with as many wrong digits as the picture takes."""
     train(1)
     mnist = input_data.read_data_sets(DATA, one_hot=True)
-    watcher = curves.Testing(str(train.model))
+    watcher = reports.Testing(str(train.model), mnist.test)
     for step in '1', '2':
-        watcher.add(step, 0.0, np.roll(mnist.test.labels, 1, axis=1), mnist.test)
+        watcher.add(step, 0.0, np.roll(mnist.test.labels, 1, axis=1))
     training, testing = (
         max(len(event.summary.SerializeToString()) for event in events(train.model / run))
         for run in ('train', 'test')
