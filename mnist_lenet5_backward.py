@@ -9,46 +9,48 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
 """
 
-# before TensorFlow, whose arithmetic it chooses
+# before TensorFlow, for which `support` chooses the faster arithmetic
 from support import checkpoints, terminal, training
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import input_data
+import input_data  # for the vanished tensorflow.examples.tutorials.mnist
 import mnist_lenet5_forward
 
 BATCH_SIZE = 100  # images per step
-LEARNING_RATE_BASE = 0.005
+LEARNING_RATE_BASE = 0.005  # at the start
 LEARNING_RATE_DECAY = 0.99  # factor per epoch
-REGULARIZER = 0.0001  # of the L2 terms
-STEPS = 50000  # length of a run
+REGULARIZER = 0.0001  # factor of the L2 terms
+STEPS = 50000  # a run ends at the next multiple
 MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
-MODEL_NAME = 'mnist_model'
+MODEL_NAME = 'mnist_model'  # and the step: mnist_model-301
 SEED = None  # of everything random; None: that of the training resumed, or DEFAULT_SEED
 DEFAULT_SEED = 1
 SAVE_STEPS = 100  # from one checkpoint to the next
 KEEP = 5  # checkpoints
-BFLOAT16 = False  # arithmetic of half the width, for processors that have it
+BFLOAT16 = False  # compute in 16 bits and not 32, on processors that can
 
 
 def backward(mnist):
     """Trains on mnist.train up to the next multiple of STEPS, from the current checkpoint if
     there is one.
 
-    mnist.train needs `num_examples` and `next_batch(n)`, which returns n * 784 grey levels
+    mnist.train needs `num_examples` and `next_batch(n)`, which returns grey levels [n, 784]
     and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
     has input_data's `seek`. Raises checkpoints.CheckpointError, training.NotFiniteError and
     signals.Interrupted, all of support.
     """
+    # all that keeps a training from losing anything: its seed, session, steps and saves
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, DEFAULT_SEED)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # Resource variables are read as snapshots, so that the loss of a step cannot mix in
-        # weights from after its update. TensorFlow 2 has no others.
+        # Resource variables, TensorFlow 2's only kind, are read as they were before their update in
+        # the same sess.run; of 1's older kind that is not certain, so neither is the loss.
         tf.get_variable_scope().set_use_resource(True)
 
+        # placeholders are like a function's parameters: every sess.run feeds them anew
         x = tf.placeholder(
             tf.float32,
             [
@@ -59,16 +61,18 @@ def backward(mnist):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
-        seed_and_step = tf.placeholder(tf.int32, [2])  # they decide the dropout of a step
+        seed_and_step = tf.placeholder(tf.int32, [2])  # so that a resumed run drops the same
         y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
-        global_step = tf.Variable(0, trainable=False)
+        global_step = tf.Variable(0, trainable=False)  # counts the steps, see minimize
 
-        # minus the log of the probability that the softmax gives each right digit, [BATCH_SIZE]
+        # Cross entropy, [BATCH_SIZE]: softmax makes probabilities of the logits, and this is minus
+        # the log of that of the right digit; argmax gives its number.
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
-        cem = tf.reduce_mean(ce)  # the mean, so that the step does not grow with the batch
+        cem = tf.reduce_mean(ce)  # a mean does not grow with BATCH_SIZE
         loss = cem + tf.add_n(tf.get_collection('losses'))  # and get_weight's four L2 terms
 
-        # staircase: one stair down after every epoch, and not a little after every step
+        # Large at first, to get near, then smaller and calmer: base * decay ** (step / steps of an
+        # epoch). staircase rounds the exponent down, to one stair per epoch.
         learning_rate = tf.train.exponential_decay(
             LEARNING_RATE_BASE,
             global_step,
@@ -81,14 +85,15 @@ def backward(mnist):
             loss, global_step=global_step
         )
 
-        # A shadow variable follows each variable: decay * shadow + (1 - decay) * variable. It is
-        # less noisy, and what the test takes.
+        # Each trainable variable gets a shadow of the same initial value, which is less noisy and
+        # what is tested: decay * shadow + (1 - decay) * variable. The decay grows with the step,
+        # min(MOVING_AVERAGE_DECAY, (1 + step) / (10 + step)).
         ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
-        # One after the other: in the notes the average may take the weights from before the step.
+        # First the step and then the average: the lecture leaves their order open.
         with tf.control_dependencies([train_step]):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
-            train_op = tf.no_op(name='train')
+            train_op = tf.no_op(name='train')  # one name for both, to run them together
             step_taken = global_step.read_value()
 
         saver = tf.train.Saver(max_to_keep=KEEP)
@@ -97,10 +102,12 @@ def backward(mnist):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
+            # what an earlier run has saved takes the place of the initial values
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
+            # i counts on from the restored step; after it, step is i + 1
             for i in run.steps(mnist.train, BATCH_SIZE, STEPS, SAVE_STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
@@ -112,7 +119,7 @@ def backward(mnist):
                         mnist_lenet5_forward.NUM_CHANNELS,
                     ),
                 )
-                _, loss_value, step, cem_value, rate = sess.run(
+                _, loss_value, step, cem_value, learning_rate_value = sess.run(
                     [train_op, loss, step_taken, cem, learning_rate],
                     feed_dict={x: reshaped_xs, y_: ys, seed_and_step: [run.seed, i]},
                 )
@@ -122,7 +129,7 @@ def backward(mnist):
                         % (step, loss_value),
                         flush=True,
                     )
-                    run.save(step, loss_value, cem_value, rate)
+                    run.save(step, loss_value, cem_value, learning_rate_value)
 
 
 def main():

@@ -4,12 +4,12 @@
     pool1   [n, 14, 14, 32]   5x5 convolution, ReLU, 2x2 max pooling
     pool2   [n, 7, 7, 64]     the same again
     fc1     [n, 512]          fully connected from 7 * 7 * 64 = 3136 nodes, ReLU, dropout
-    y       [n, 10]           fully connected: the logits
+    y       [n, 10]           fully connected: the logits, scores before the softmax
 
-1,663,370 parameters in eight variables, `Variable` to `Variable_7`.
+1,663,370 parameters in eight variables, in a checkpoint called `Variable` to `Variable_7`.
 """
 
-import tensorflow.compat.v1 as tf
+import tensorflow.compat.v1 as tf  # TensorFlow 1's functions, in 1.14 and every later one
 
 IMAGE_SIZE = 28  # pixels, both ways
 NUM_CHANNELS = 1  # grey
@@ -25,24 +25,16 @@ OUTPUT_NODE = 10  # one for each digit
 
 
 def get_weight(shape, regularizer):
-    """Returns a weight of `shape`, drawn from a normal distribution of standard deviation 0.1,
-    cut off at twice that.
+    """Returns a weight of `shape`, drawn from a normal distribution of standard deviation 0.1;
+    what is farther than twice that from zero is drawn again.
 
     Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
     collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
     """
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1, seed=seed_of_next_variable()))
-    # large weights cost something, so that the network does not learn the noise by heart
-    if regularizer is not None:
+    if regularizer is not None:  # large weights cost something: they fit the noise as well
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
-
-
-def seed_of_next_variable():
-    """Returns the seed with which the same tf.set_random_seed gives the same initial values in
-    every TensorFlow. Left to themselves, 1 counts the operations before it, 2 the random ones.
-    """
-    return None if tf.get_default_graph().seed is None else len(tf.global_variables())
 
 
 def get_bias(shape):
@@ -52,8 +44,8 @@ def get_bias(shape):
 
 
 def conv2d(x, w):
-    """Convolves x [n, rows, columns, channels] with w [rows, columns, channels, kernels]
-    in steps of one pixel, zero-padded: the result is [n, rows of x, columns of x, kernels].
+    """Convolves x [n, rows, columns, channels] with w [rows, columns, channels, kernels] in steps
+    of one row and one column; 'SAME' adds zeros around x: it is [n, rows, columns, kernels].
     """
     return tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
 
@@ -65,10 +57,18 @@ def max_pool_2x2(x):
     return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
 
 
-def dropout(x, rate, seed=None):
-    """Sets each element of x to zero with probability `rate`, and divides the others by 1 - rate.
+def seed_of_next_variable():
+    """Returns a seed with which tf.set_random_seed gives the same initial values in every
+    TensorFlow. Without it, 1 and 2 derive the seed of an operation in different ways.
+    """
+    return None if tf.get_default_graph().seed is None else len(tf.global_variables())
 
-    seed: two integers, of which the choice is a function; None for a new one every time.
+
+def dropout(x, rate, seed=None):
+    """Sets each element of x to zero with probability `rate`, and divides the others by 1 - rate,
+    so that their sum stays about the same.
+
+    seed: two integers, the same two always drop the same elements; None: new ones every time.
     """
     if seed is None:
         return tf.nn.dropout(x, rate=rate)
@@ -83,29 +83,33 @@ def forward(x, train, regularizer, seed=None):
     is get_weight's, `seed` dropout's. Every call makes new variables: build one network per
     graph.
     """
+    # first layer: convolution, and a pooling that halves the rows and the columns
     conv1_w = get_weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
     conv1_b = get_bias([CONV1_KERNEL_NUM])
     conv1 = conv2d(x, conv1_w)  # [n, 28, 28, 32]
     relu1 = tf.nn.relu(tf.nn.bias_add(conv1, conv1_b))
     pool1 = max_pool_2x2(relu1)  # [n, 14, 14, 32]
 
+    # second layer: its kernels are as deep as the first has kernels
     conv2_w = get_weight([CONV2_SIZE, CONV2_SIZE, CONV1_KERNEL_NUM, CONV2_KERNEL_NUM], regularizer)
     conv2_b = get_bias([CONV2_KERNEL_NUM])
     conv2 = conv2d(pool1, conv2_w)  # [n, 14, 14, 64]
     relu2 = tf.nn.relu(tf.nn.bias_add(conv2, conv2_b))
     pool2 = max_pool_2x2(relu2)  # [n, 7, 7, 64]
 
+    # a row per image for the fully connected layers; pool_shape[0] is the number of images
     pool_shape = pool2.get_shape().as_list()
     nodes = pool_shape[1] * pool_shape[2] * pool_shape[3]
-    # one line per image; -1 and not the notes' pool_shape[0], which is None where n is unknown
-    reshaped = tf.reshape(pool2, [-1, nodes])  # [n, 3136]
+    reshaped = tf.reshape(pool2, [-1, nodes])  # [n, 3136]; -1, because n may be unknown
 
+    # third layer: fully connected
     fc1_w = get_weight([nodes, FC_SIZE], regularizer)
     fc1_b = get_bias([FC_SIZE])
     fc1 = tf.nn.relu(tf.matmul(reshaped, fc1_w) + fc1_b)  # [n, 512]
-    if train:  # half of the neurons sit out each step, so that none relies on another
+    if train:  # against overfitting: no neuron can rely on another that may be dropped
         fc1 = dropout(fc1, 0.5, seed)
 
+    # fourth layer: fully connected, without a ReLU
     fc2_w = get_weight([FC_SIZE, OUTPUT_NODE], regularizer)
     fc2_b = get_bias([OUTPUT_NODE])
     y = tf.matmul(fc1, fc2_w) + fc2_b  # [n, 10]

@@ -12,7 +12,7 @@ looks for one every five seconds, until Ctrl-C, and prints
 import sys
 import time
 
-# before TensorFlow, whose arithmetic it chooses
+# before TensorFlow, for which `support` chooses the faster arithmetic
 from support import checkpoints, processor, reports, terminal
 
 import numpy as np
@@ -29,9 +29,9 @@ TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
 def test(mnist, wait=False, once=False, mistakes=None):
     """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
 
-    Returns None if there is no checkpoint yet, unless told to `wait` for it; with `once` it
-    returns the accuracy (0 to 1) of the first it tests. Otherwise it does not return. A picture
-    of the digits read wrongly goes to the file `mistakes`, a path or None.
+    Runs until it is stopped, but for two cases: without a checkpoint, and not told to `wait` for
+    one, it returns None; with `once` the accuracy (0 to 1) of the first. A picture of the digits
+    read wrongly goes to the file `mistakes`, a path or None.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises support's checkpoints.CheckpointError.
@@ -47,18 +47,20 @@ def test(mnist, wait=False, once=False, mistakes=None):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
+        # no dropout, all neurons take part; no L2 terms, nothing is trained
         y = mnist_lenet5_forward.forward(x, False, None)
 
-        # {name of the shadow in the checkpoint: variable}: it is the shadows that are restored
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
+        # {name of a shadow in the checkpoint: its variable}: the averages are what is tested
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
 
+        # whether each digit is read rightly; as 0 or 1, the mean of these is the accuracy
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
         report = reports.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test, mistakes)
-        seen = set()
+        seen = set()  # checkpoints, so that each is tested once
         while True:
             with tf.Session() as sess:
                 ckpt = checkpoints.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
@@ -75,6 +77,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
                                 mnist_lenet5_forward.NUM_CHANNELS,
                             ),
                         )
+                        # in chunks, for the memory; then their value is fed in the place of y
                         logits = run_in_chunks(sess, y, x, reshaped_x)
                         accuracy_score = sess.run(
                             accuracy, feed_dict={y: logits, y_: mnist.test.labels}
