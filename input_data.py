@@ -288,11 +288,15 @@ def _fetch(url):
         try:
             for chunk in iter(lambda: response.read(1 << 20), b''):
                 content += chunk
-                line = '\rdownloading %s: %.1f MB' % (url, len(content) / 1e6)
-                print(line, end='', file=sys.stderr, flush=True)
+                _say('\rdownloading %s: %.1f MB' % (url, len(content) / 1e6))
         finally:
-            print(file=sys.stderr)
+            _say('\n')
     return content
+
+
+def _say(text):
+    if sys.stderr:  # print would take stdout for None
+        print(text, end='', file=sys.stderr, flush=True)
 
 
 def _write_in_one_step(path, content):

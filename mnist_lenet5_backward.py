@@ -43,7 +43,7 @@ def backward(mnist):
     signals.Interrupted, all of support.
     """
     # all that keeps a training from losing anything: its seed, session, steps and saves
-    run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, DEFAULT_SEED)
+    run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, DEFAULT_SEED, BFLOAT16)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
         # Resource variables, TensorFlow 2's only kind, are read as they were before their update in
@@ -98,7 +98,7 @@ def backward(mnist):
 
         saver = tf.train.Saver(max_to_keep=KEEP)
 
-        with run.session(saver, global_step, learning_rate, BFLOAT16) as sess:
+        with run.session(saver, global_step, learning_rate) as sess:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
@@ -137,6 +137,7 @@ def main():
     args = terminal.parse_training(STEPS, MODEL_SAVE_PATH, DEFAULT_SEED)
     STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
     BFLOAT16 = args.bfloat16
+    checkpoints.check_folder(MODEL_SAVE_PATH)  # before the data, which take a while
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
     backward(mnist)
 

@@ -9,11 +9,10 @@ looks for one every five seconds, until Ctrl-C, and prints
 --help lists the flags.
 """
 
-import sys
 import time
 
 # before TensorFlow, for which `support` chooses the faster arithmetic
-from support import checkpoints, processor, reports, terminal
+from support import checkpoints, processor, reports, terminal, watching
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -60,12 +59,12 @@ def test(mnist, wait=False, once=False, mistakes=None):
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
         report = reports.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test, mistakes)
-        seen = set()  # checkpoints, so that each is tested once
+        watcher = watching.Watcher(ema_restore, wait, once)  # so that each is tested once
         while True:
             with tf.Session() as sess:
-                ckpt = checkpoints.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+                ckpt = watcher.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
                 if ckpt and ckpt.model_checkpoint_path:
-                    if checkpoints.restore_new(saver, sess, ckpt, ema_restore, seen):
+                    if watcher.restore_new(saver, sess, ckpt):
                         # the name ends in the number of steps: mnist_model-301
                         global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
                         reshaped_x = np.reshape(
@@ -87,10 +86,10 @@ def test(mnist, wait=False, once=False, mistakes=None):
                             % (global_step, accuracy_score),
                             flush=True,
                         )
-                        report.add(global_step, accuracy_score, logits)
+                        report.add(global_step, accuracy_score, logits, ckpt.is_latest)
                         if once:
                             return accuracy_score
-                elif not (wait or seen):
+                elif not (ckpt or wait or watcher.tested):
                     print('No checkpoint file found', flush=True)
                     return None
             time.sleep(TEST_INTERVAL_SECS)
@@ -108,10 +107,11 @@ def main():
     args = terminal.parse_testing(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
     TEST_INTERVAL_SECS = args.interval
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
+    checkpoints.check_folder(args.model_dir)
     processor.give_way()
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
     if args.wait:
-        print('waiting for checkpoints in %s' % args.model_dir, file=sys.stderr, flush=True)
+        terminal.say('waiting for checkpoints in %s' % args.model_dir)
     return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 
 

@@ -5,6 +5,7 @@ import it on the way; the options of a session; the priority of the process.
 """
 
 import os
+import platform
 import re
 
 CPUINFO = '/proc/cpuinfo'
@@ -15,7 +16,7 @@ def has(*features):
     """Returns whether the processor has one of the features, None if nobody knows."""
     if not os.path.exists(CPUINFO):  # only Linux has it
         return None
-    with open(CPUINFO) as file:
+    with open(CPUINFO, encoding='utf-8', errors='replace') as file:
         return bool(re.search(r'\b(%s)\b' % '|'.join(features), file.read()))
 
 
@@ -29,13 +30,26 @@ def choose_arithmetic():
 
 
 def lacks_bfloat16():
-    """Returns why there is no fast bfloat16 arithmetic here, None if there is or nobody knows."""
+    """Returns why there is no fast bfloat16 arithmetic here, None if there is.
+
+    The names are those of Intel's and AMD's. For other processors, and where the names cannot be
+    read, TensorFlow is asked: it takes no notice of the option where it does not apply.
+    """
     import tensorflow.compat.v1 as tf
 
     if not hasattr(tf.ConfigProto().graph_options.rewrite_options, BFLOAT16_OPTION):
         return 'TensorFlow %s has no bfloat16 arithmetic for processors' % tf.__version__
-    if has('avx512_bf16', 'amx_bf16') is False:
+    machine = platform.machine()
+    if machine in ('x86_64', 'AMD64') and has('avx512_bf16', 'amx_bf16') is False:
         return 'this processor has no bfloat16 arithmetic (avx512_bf16 or amx_bf16)'
+    with tf.Graph().as_default(), tf.Session(config=session_config(True)) as sess:
+        x = tf.placeholder(tf.float32, [8, 8])
+        # what is fetched stays float32, and a graph of three operations as it is
+        product = tf.nn.relu(tf.matmul(x, x) + 1)
+        ran, options = tf.RunMetadata(), tf.RunOptions(output_partition_graphs=True)
+        sess.run(product, {x: [[0] * 8] * 8}, options=options, run_metadata=ran)
+    if 'DT_BFLOAT16' not in str(ran.partition_graphs):
+        return 'TensorFlow does not use bfloat16 arithmetic on this processor (%s)' % machine
     return None
 
 

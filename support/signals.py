@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 
+NAMES = 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'  # Windows has no SIGHUP, and it alone Ctrl-Break
+
 
 class Interrupted(KeyboardInterrupt):
     """The signal `signum` has ended the training; one line says what is saved."""
@@ -14,7 +16,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Deferred:
-    """Inside the `with`, Ctrl-C, SIGTERM and SIGHUP do nothing but set `signum`, to the first.
+    """Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only set `signum`, to the first.
 
     A second Ctrl-C ends the process at once. Signals that were ignored stay ignored, and off the
     main thread all are left as they are.
@@ -23,9 +25,8 @@ class Deferred:
     def __enter__(self):
         self.signum, self._handlers = None, {}
         if threading.current_thread() is threading.main_thread():
-            for name in 'SIGINT', 'SIGTERM', 'SIGHUP':
-                signum = getattr(signal, name, None)  # Windows has no SIGHUP
-                if signum and signal.getsignal(signum) not in (signal.SIG_IGN, None):
+            for signum in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
+                if signal.getsignal(signum) not in (signal.SIG_IGN, None):
                     self._handlers[signum] = signal.signal(signum, self._defer)
         return self
 

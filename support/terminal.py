@@ -100,7 +100,7 @@ def live_range(start, end, length, quiet):
     length: of the run, in steps. The line is on stderr, and away at the multiples of `quiet` and
     at the last step, which print lines of their own.
     """
-    live = sys.stderr.isatty()
+    live = _is_terminal(sys.stderr)
     recent = collections.deque([(time.monotonic(), start)], maxlen=50)  # of the last ten seconds
     for i in range(start, end):
         if live:
@@ -125,18 +125,54 @@ def _progress(step, end, length, speed):
 
 def _show(line=''):
     """Shows the live line, or clears it for another one."""
-    width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
     with contextlib.suppress(OSError):  # the terminal is gone, and the training may be to go on
-        print(
-            '\r' + line[:width].ljust(width), end='' if line else '\r', file=sys.stderr, flush=True
-        )
+        width = _width() - 1  # a line of full width would wrap
+        end = '' if line else '\r'
+        print('\r' + line[:width].ljust(width), end=end, file=sys.stderr, flush=True)
+
+
+def _width():
+    """Returns the columns of the terminal that stderr is; shutil would ask stdout."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # it may have no descriptor
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        if columns:
+            return columns
+    return shutil.get_terminal_size().columns
+
+
+def _is_terminal(stream):
+    """pythonw has no streams, some notebooks have others than Python's, and any may be closed."""
+    with contextlib.suppress(AttributeError, ValueError):
+        return stream.isatty()
+    return False
+
+
+def say(line):
+    """Says a line of ours: on stderr, where the live line has been."""
+    if _is_terminal(sys.stderr):
+        _show()
+    with contextlib.suppress(OSError, ValueError):  # nobody listens, which is no reason to end
+        if sys.stderr:  # print would take stdout for None
+            print(line, file=sys.stderr, flush=True)
+
+
+def open_standard_descriptors():
+    """Opens those of stdin, stdout and stderr that are closed, on the null device.
+
+    Else the next file that is opened becomes stderr, and TensorFlow writes its messages into it.
+    """
+    for descriptor in 0, 1, 2:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def run(main):
     """Runs main() and ends the process with what it returns as its exit status.
 
     1 and a line on stderr for what cannot be read or written or is not finite, 130 for Ctrl-C,
-    143 for SIGTERM and 129 for SIGHUP.
+    143 for SIGTERM, 129 for SIGHUP and 149 for Ctrl-Break.
     """
     signals.end_at_once()
     logging.getLogger('tensorflow').setLevel(logging.ERROR)  # Saver warns of its own old function
@@ -150,12 +186,9 @@ def run(main):
             raise
         status = error.exit_status
         line = str(error) if isinstance(error, KeyboardInterrupt) else 'error: %s' % error
-    if line and sys.stderr.isatty():
-        _show()
     if line:
-        with contextlib.suppress(OSError):  # the terminal is gone
-            print(line, file=sys.stderr)
-    for stream in sys.stdout, sys.stderr:
+        say(line)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:  # at the end Python would try again, fail, and make the status 120

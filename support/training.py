@@ -6,12 +6,12 @@ to, a signal deferred or a line shown, checkpoints, signals and terminal know.
 
 import contextlib
 import os
-import sys
+import re
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from . import checkpoints, processor, reports, signals, terminal
+from . import checkpoints, files, processor, reports, signals, terminal
 
 
 class NotFiniteError(Exception):
@@ -26,26 +26,31 @@ class Run:
     seed: of all its random numbers; end: its last step, known when the steps begin.
     """
 
-    def __init__(self, model_dir, name, seed, default_seed):
+    def __init__(self, model_dir, name, seed, default_seed, bfloat16):
         """seed: None for that of the training resumed, or default_seed. Raises CheckpointError."""
-        self.seed, self._said = choose_seed(model_dir, seed, default_seed)
+        if not name or set(name) & set('/\\*?[]'):
+            raise checkpoints.CheckpointError('MODEL_NAME: %r is no name for a file' % name)
+        self.seed, *said = choose_seed(model_dir, seed, default_seed)
+        arithmetic = 'bfloat16' if bfloat16 else 'float32'
+        self._said = said + check_arithmetic(model_dir, arithmetic)
         self.end = None
+        self._bfloat16 = bfloat16
         self._saved = None  # the step, or that of the start
-        path = os.path.join(model_dir, name)
-        self._manager = checkpoints.Manager(path, {'seed': '%d\n' % self.seed})
+        notes = {'seed': '%d\n' % self.seed, 'arithmetic': arithmetic + '\n'}
+        self._manager = checkpoints.Manager(os.path.join(model_dir, name), notes)
 
     @contextlib.contextmanager
-    def session(self, saver, global_step, learning_rate, bfloat16):
+    def session(self, saver, global_step, learning_rate):
         """A tf.Session inside which signals are deferred, and no other training uses the folder.
 
         Made when the graph has all its variables. If a signal, or a reader of stdout that went
         away, has ended the steps early, the last one is saved before the session is closed.
         Raises CheckpointError, NotFiniteError and, after a signal, signals.Interrupted.
         """
-        config = processor.session_config(bfloat16)
+        config = processor.session_config(self._bfloat16)
         with tf.Session(config=config) as sess, self._manager, signals.Deferred() as self._asked:
-            if self._said:
-                print(self._said, file=sys.stderr, flush=True)
+            for line in self._said:
+                terminal.say(line)
             self._saver, self._sess, self._global_step = saver, sess, global_step
             self._finite = _Finite(sess, learning_rate)
             unread = None
@@ -72,7 +77,7 @@ class Run:
         """
         start = int(self._sess.run(self._global_step))
         self.end = (start // length + 1) * length
-        print('training from step %d to step %d' % (start, self.end), file=sys.stderr, flush=True)
+        terminal.say('training from step %d to step %d' % (start, self.end))
         if hasattr(data, 'seek'):  # others' data sets may have no such method
             data.seek(start * batch_size, self.seed)
         self._saved = start
@@ -98,23 +103,54 @@ class Run:
 
 
 def choose_seed(model_dir, seed, default):
-    """Returns `seed`, or if it is None the one kept in model_dir, or else `default`.
+    """Returns `seed`, or if it is None the one kept in model_dir, or else `default`; and, in the
+    same list, what there is to say: a line if it is not the one kept.
 
-    With it comes what to say, or None: a line for when it is not the one kept. Raises
-    checkpoints.CheckpointError if it is to be the one kept, and that is no seed.
+    Raises checkpoints.CheckpointError if what is kept is no seed, and is not to be replaced.
     """
-    if not checkpoints.by_step(model_dir):
-        return default if seed is None else seed, None
-    path = os.path.join(model_dir, 'seed')
-    kept, found = None, 'cannot be read' if os.path.exists(path) else 'missing'
-    with contextlib.suppress(OSError, ValueError), open(path, 'rb') as file:
-        number = int(file.read(100))
-        if 0 <= number < 2**31:
-            kept, found = number, 'has %d' % number
-    if seed is None and found == 'cannot be read':
+    path, kept = _note(model_dir, 'seed', r'\d{1,10}')
+    found = 'missing'
+    if kept is not None:
+        kept = int(kept) if kept and int(kept) < 2**31 else None
+        found = 'cannot be read' if kept is None else 'has %d' % kept
+    is_resumed = bool(checkpoints.by_step(model_dir))
+    if found == 'cannot be read' and not is_resumed:
+        _refuse(path)
+    if found == 'cannot be read' and seed is None:
         raise checkpoints.CheckpointError('%s: %s; give one with --seed' % (path, found))
+    if not is_resumed:
+        return [default if seed is None else seed]
     seed = next(number for number in (seed, kept, default) if number is not None)
-    return seed, None if seed == kept else '%s: %s; going on with seed %d' % (path, found, seed)
+    return [seed] + ['%s: %s; going on with seed %d' % (path, found, seed)] * (seed != kept)
+
+
+def check_arithmetic(model_dir, arithmetic):
+    """Returns what there is to say: a list of a line if another arithmetic is kept in model_dir.
+
+    Raises checkpoints.CheckpointError if what is kept is none.
+    """
+    path, kept = _note(model_dir, 'arithmetic', 'float32|bfloat16')
+    if kept == '':
+        _refuse(path)
+    if kept in (None, arithmetic) or not checkpoints.by_step(model_dir):
+        return []
+    return ['%s: has %s; going on with %s' % (path, kept, arithmetic)]
+
+
+def _note(model_dir, name, pattern):
+    """Returns the path of a text file beside the checkpoints and what it says: None if there is no
+    such file, '' if it is of another form.
+    """
+    path = os.path.join(model_dir, name)
+    if not os.path.lexists(path):
+        return path, None
+    text = (files.read(path) or b'').decode('utf-8', 'replace').strip()
+    return path, text if re.fullmatch(pattern, text) else ''
+
+
+def _refuse(path):
+    line = '%s: is not a file of a training; rename it, or use another folder' % path
+    raise checkpoints.CheckpointError(line)
 
 
 class _Finite:

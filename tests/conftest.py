@@ -17,6 +17,14 @@ DATA = os.path.join(ROOT, 'data')
 os.environ.pop('PYTHONUNBUFFERED', None)
 
 
+def pytest_configure(config):
+    """With -X warn_default_encoding our files may open none without naming its encoding."""
+    ours = 'support|mnist_lenet5|input_data|test_|conftest|reference'
+    for line in 'ignore::EncodingWarning', 'error::EncodingWarning:(%s)' % ours:
+        if sys.version_info >= (3, 10):
+            config.addinivalue_line('filterwarnings', line)
+
+
 def pytest_runtest_setup(item):
     if os.name != 'posix' and item.get_closest_marker('posix'):
         pytest.skip('needs POSIX')

@@ -145,6 +145,7 @@ def test_five_checkpoints_are_kept_across_restarts(train):
         train(1)
     assert saved_steps(train.model) == [4, 5, 6, 7, 8, 900]
     assert sorted({name.split('.')[-1] for name in os.listdir(str(train.model))}) == [
+        'arithmetic',
         'checkpoint',
         'data-00000-of-00001',
         'index',
@@ -166,8 +167,11 @@ def test_a_copied_or_moved_folder(train, monkeypatch):
     for _ in range(5):
         train(1)
     state = train.model / 'checkpoint'
-    assert str(train.model) not in state.read_text()
-    state.write_text(re.sub('"(.*)"', '"%s/\\1"' % train.model.as_posix(), state.read_text()))
+    assert str(train.model) not in state.read_text(encoding='utf-8')
+    state.write_text(
+        re.sub('"(.*)"', '"%s/\\1"' % train.model.as_posix(), state.read_text(encoding='utf-8')),
+        encoding='utf-8',
+    )
     before = sorted(os.listdir(str(train.model)))
     copy = train.model.parent / 'copy'
     shutil.copytree(str(train.model), str(copy))
@@ -230,7 +234,7 @@ def test_seed(train, small_dir, monkeypatch):
     assert seed_of_run() == ([default], None)
     assert seed_of_run(default) == ([default], None)
     assert seed_of_run(7) == ([7], 'has %d' % default)
-    assert kept.read_text() == '7\n'
+    assert kept.read_text(encoding='utf-8') == '7\n'
     assert seed_of_run() == ([7], None)
     kept.unlink()  # as beside the checkpoints of the notes
     assert seed_of_run() == ([default], 'missing')

@@ -26,12 +26,14 @@ class Script(subprocess.Popen):
 
     def __init__(self, folder, *args):
         self.log = str(folder / ('%s.%d' % (args[0], time.perf_counter_ns())))
-        with open(self.log + '.out', 'w') as out, open(self.log + '.err', 'w') as err:
+        with open(self.log + '.out', 'w', encoding='utf-8') as out, open(
+            self.log + '.err', 'w', encoding='utf-8'
+        ) as err:
             command = [sys.executable, os.path.join(ROOT, args[0]), *args[1:]]
             super().__init__(command, cwd=str(folder), stdout=out, stderr=err)
 
     def lines(self, stream='out'):
-        with open('%s.%s' % (self.log, stream)) as file:
+        with open('%s.%s' % (self.log, stream), encoding='utf-8') as file:
             return file.read().splitlines()
 
     def wait_for(self, pattern):
@@ -67,6 +69,14 @@ def run(tmp_path):
         script.wait()
 
 
+def read_terminal(ours):
+    """What is to be read of a terminal; nothing if its other end is closed, on macOS and Linux."""
+    try:
+        return os.read(ours, 1000)
+    except OSError:
+        return b''
+
+
 def assert_lines(lines, pattern, steps):
     assert len(lines) == len(steps), lines
     for line, step in zip(lines, steps):
@@ -87,7 +97,6 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
     watcher = run(TEST, '--wait', '--interval', '0.2')
     trainer = run(TRAIN, '--steps', '150', '--seed', '1')
     trainer.wait_for(TRAIN_LINE % 101)
-    assert 'waiting for checkpoints in ./model/' in watcher.lines('err')
     trainer.send_signal(signal.SIGINT)
     status, printed, err = trainer.finish()
     assert status == 130
@@ -111,8 +120,9 @@ def test_train_watch_interrupt_resume_and_run_again(run, tmp_path):
 
     watcher.wait_for(TEST_LINE % 160)
     watcher.send_signal(signal.SIGINT)
-    status, lines, _ = watcher.finish()
+    status, lines, err = watcher.finish()
     assert status == 130
+    assert 'waiting for checkpoints in ./model/' in err
     steps = [int(re.fullmatch(TEST_LINE % r'(\d+)', line).group(1)) for line in lines]
     assert steps == sorted(set(steps)) and set(steps) <= {1, 101, stopped, 150, 160}
     assert float(lines[-1].split()[-1]) > 0.7  # 0.1 before training
@@ -130,15 +140,15 @@ def test_no_checkpoint(run):
 @pytest.mark.posix
 def test_reader_of_stdout_goes_away(tmp_path):
     command = [sys.executable, os.path.join(ROOT, TRAIN), '--steps', '250', '--data_dir', DATA]
-    with open(str(tmp_path / 'err'), 'w') as err:
+    with open(str(tmp_path / 'err'), 'w', encoding='utf-8') as err:
         trainer = subprocess.Popen(command, cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=err)
     assert re.fullmatch(TRAIN_LINE % 1 + '\n', trainer.stdout.readline().decode())
     trainer.stdout.close()
     assert trainer.wait(timeout=60) == 1
-    err = (tmp_path / 'err').read_text()
+    err = (tmp_path / 'err').read_text(encoding='utf-8')
     assert 'Traceback' not in err
     assert err.endswith('error: stdout: cannot be used (Broken pipe)\n')
-    assert '"mnist_model-101"' in (tmp_path / 'model' / 'checkpoint').read_text()
+    assert '"mnist_model-101"' in (tmp_path / 'model' / 'checkpoint').read_text(encoding='utf-8')
 
 
 @pytest.mark.posix
@@ -162,7 +172,8 @@ def test_terminal_goes_away(tmp_path):
     os.close(end)
     seen = b''
     while b'After 1 ' not in seen:
-        seen += os.read(terminal, 1000)
+        seen += read_terminal(terminal)
+        assert trainer.poll() is None, seen
     os.close(terminal)
     assert trainer.wait(timeout=60) == 129
     assert (tmp_path / 'model' / 'checkpoint').exists()
@@ -182,13 +193,11 @@ def test_training_on_a_terminal(tmp_path):
     os.close(theirs)
     text = b''
     while b'step ' not in text.split(b'After 101 ')[-1] or b'After 101 ' not in text:
-        text += os.read(ours, 1000)
+        text += read_terminal(ours)
+        assert trainer.poll() is None, text
     trainer.terminate()
-    try:
-        while True:
-            text += os.read(ours, 1000)
-    except OSError:  # the other end is closed
-        pass
+    for more in iter(lambda: read_terminal(ours), b''):
+        text += more
     os.close(ours)
     assert trainer.wait() == 143
     lines = [li for li in screen(text.decode())[0] if not li.startswith(('WARNING', 'I0', 'E0'))]
@@ -202,11 +211,66 @@ def test_training_on_a_terminal(tmp_path):
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
 def test_full_disk_under_stdout(tmp_path):
     command = [sys.executable, os.path.join(ROOT, TEST), '--data_dir', DATA]
-    with open('/dev/full', 'w') as full:
+    with open('/dev/full', 'w', encoding='utf-8') as full:
         ended = subprocess.run(command, cwd=str(tmp_path), stdout=full, stderr=subprocess.PIPE)
     assert ended.returncode == 1
     assert b'error: stdout: cannot be used (No space left on device)' in ended.stderr
     assert b'Traceback' not in ended.stderr
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize('closed', ['1>&-', '2>&-', '0<&- 1>&- 2>&-'])
+def test_closed_streams(tmp_path, closed):
+    """What TensorFlow, or anybody in C, writes on stderr during a save gets into no file."""
+    code = """
+import ctypes, os, sys
+sys.path[:0] = [%r, %r]
+import mnist_lenet5_backward
+from support import terminal
+from conftest import Noise
+from types import SimpleNamespace
+
+libc, replace, fsync = ctypes.CDLL(None), os.replace, os.fsync
+
+def noisily(function):
+    def call(*args):
+        for descriptor in 1, 2:
+            libc.write(descriptor, b'noise', 5)
+        return function(*args)
+    return call
+
+def main():
+    os.replace, os.fsync = noisily(replace), noisily(fsync)
+    mnist_lenet5_backward.BATCH_SIZE, mnist_lenet5_backward.STEPS = 2, 3
+    mnist_lenet5_backward.SAVE_STEPS = 1
+    mnist_lenet5_backward.MODEL_SAVE_PATH = sys.argv[1]
+    mnist_lenet5_backward.backward(SimpleNamespace(train=Noise()))
+
+terminal.run(main)
+"""
+    code %= (ROOT, os.path.join(ROOT, 'tests'))
+    folders = {}
+    for name, redirected in ('closed', closed), ('open', '>/dev/null 2>&1'):
+        model = tmp_path / name
+        command = ['sh', '-c', 'exec "$@" ' + redirected, 'sh', sys.executable, '-c', code]
+        assert subprocess.run([*command, str(model)]).returncode == 0
+        folders[name] = {p.name: p.read_bytes() for p in model.iterdir() if p.is_file()}
+        folders[name].pop('lock')
+    assert folders['closed'] == folders['open'] and 'mnist_model-3.index' in folders['open']
+
+
+def test_a_folder_in_chinese(run, tmp_path):
+    """For the digits, the checkpoints and the sheet."""
+    os.rename(str(tmp_path / 'data'), str(tmp_path / '数字 数据'))
+    flags = ['--data_dir', '数字 数据', '--model_dir', os.path.join('模型', '我的')]
+    assert run(TRAIN, '--steps', '1', *flags).finish()[0] == 0
+    status, lines, err = run(TRAIN, '--steps', '1', *flags).finish()
+    assert status == 0 and err[-1] == 'training from step 1 to step 2'
+    status, lines, _ = run(TEST, '--mistakes', '错误.png', *flags).finish()
+    assert status == 0
+    assert_lines(lines, TEST_LINE, [2])
+    assert (tmp_path / '错误.png').read_bytes().startswith(b'\x89PNG')
+    assert any('tfevents' in name for name in os.listdir(str(tmp_path / '模型' / '我的' / 'test')))
 
 
 def test_seed_repeats_weights_batches_and_dropout(run):

@@ -1,6 +1,7 @@
 """processor: which arithmetic is chosen on which processor, and who goes first."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -59,23 +60,50 @@ def test_bfloat16_resumes_exactly_and_saves_float32(train):
     assert train(6, False) != straight
 
 
+def refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        terminal.parse_training(1, 'model', 1)
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
 def test_processors_without_bfloat16(monkeypatch, tmp_path, capsys):
     cpuinfo = tmp_path / 'cpuinfo'
     monkeypatch.setattr(processor, 'CPUINFO', str(cpuinfo))
     monkeypatch.setattr('sys.argv', ['mnist_lenet5_backward.py', '--bfloat16'])
-    if hasattr(tf.ConfigProto().graph_options.rewrite_options, processor.BFLOAT16_OPTION):
-        cpuinfo.write_text('flags\t\t: avx2 avx512_bf16 sse\n')
-        assert terminal.parse_training(1, 'model', 1).bfloat16
-        cpuinfo.write_text('flags\t\t: amx_bf16\n')
-        assert terminal.parse_training(1, 'model', 1).bfloat16
-        os.remove(str(cpuinfo))  # not Linux: nobody knows
-        assert terminal.parse_training(1, 'model', 1).bfloat16
-        cpuinfo.write_text('flags\t\t: avx2 avx512f\n')
-    with pytest.raises(SystemExit) as ended:
-        terminal.parse_training(1, 'model', 1)
-    assert ended.value.code == 2
-    line = capsys.readouterr().err.splitlines()[-1]
+    monkeypatch.setattr(platform, 'machine', lambda: 'x86_64')
+    cpuinfo.write_text('flags\t\t: avx2 avx512f\n', encoding='utf-8')
+    line = refused(capsys)
     assert 'error: argument --bfloat16: ' in line and ' no bfloat16 arithmetic' in line
+
+
+@needs_bfloat16
+@pytest.mark.parametrize('machine, names', [('x86_64', None), ('arm64', None), ('aarch64', 'bf16')])
+def test_where_nobody_knows_tensorflow_is_asked(monkeypatch, tmp_path, machine, names):
+    """macOS and Windows have no such file, and ARM has other names in it."""
+    monkeypatch.setattr(processor, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+    if names:
+        (tmp_path / 'cpuinfo').write_text('Features : ' + names, encoding='utf-8')
+    monkeypatch.setattr(platform, 'machine', lambda: machine)
+    assert processor.lacks_bfloat16() is None
+    monkeypatch.setattr(processor, 'session_config', lambda bfloat16: None)  # as if ignored
+    assert processor.lacks_bfloat16() == (
+        'TensorFlow does not use bfloat16 arithmetic on this processor (%s)' % machine
+    )
+
+
+@needs_bfloat16
+def test_bfloat16_that_is_switched_off(tmp_path):
+    """It must not train in float32 in silence."""
+    script = os.path.join(ROOT, 'mnist_lenet5_backward.py')
+    ended = subprocess.run(
+        [sys.executable, script, '--bfloat16', '--steps', '1'],
+        cwd=str(tmp_path),
+        env=dict(os.environ, TF_ENABLE_ONEDNN_OPTS='0'),
+        stderr=subprocess.PIPE,
+    )
+    assert ended.returncode == 2
+    assert b'argument --bfloat16: TensorFlow does not use bfloat16' in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -91,7 +119,7 @@ def test_processors_without_bfloat16(monkeypatch, tmp_path, capsys):
 def test_onednn(monkeypatch, tmp_path, cpuinfo, chosen, expected):
     monkeypatch.setattr(processor, 'CPUINFO', str(tmp_path / 'cpuinfo'))
     if cpuinfo:
-        (tmp_path / 'cpuinfo').write_text(cpuinfo)
+        (tmp_path / 'cpuinfo').write_text(cpuinfo, encoding='utf-8')
     monkeypatch.setenv('TF_ENABLE_ONEDNN_OPTS', 'to be undone')
     if chosen is None:
         del os.environ['TF_ENABLE_ONEDNN_OPTS']
@@ -105,7 +133,7 @@ def test_onednn(monkeypatch, tmp_path, cpuinfo, chosen, expected):
 def test_onednn_is_chosen_before_tensorflow_is_imported(tmp_path, script):
     """TensorFlow reads the variable then, and never again; on whatever processor this runs."""
     cpuinfo = tmp_path / 'cpuinfo'
-    cpuinfo.write_text('flags : sse4_2 avx avx2')
+    cpuinfo.write_text('flags : sse4_2 avx avx2', encoding='utf-8')
     code = """
 import builtins, os, sys
 

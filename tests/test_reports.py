@@ -1,7 +1,9 @@
 """reports: what TensorBoard is told, and what happens when it cannot be told."""
 
 import os
+import re
 import shutil
+import time
 from types import SimpleNamespace
 
 from support import checkpoints, pictures, reports
@@ -83,13 +85,10 @@ def test_training(train, monkeypatch):
     kernels = pictures_in(train.model / 'train')
     assert [(tag, step) for tag, step, _ in kernels] == [('conv1_kernels', s) for s in steps]
     assert (kernels[-1][2][..., 0] == pictures.kernels(weights[0])).all()
-    graph = tf.GraphDef()
-    graph.ParseFromString([e for e in events(train.model / 'train') if e.graph_def][0].graph_def)
-    assert 'train' in [node.name for node in graph.node]
 
 
 def test_testing(tmp_path):
-    reports.Testing(str(tmp_path), TEST_DATA).add('301', 0.25, LOGITS)
+    reports.Testing(str(tmp_path), TEST_DATA).add('301', 0.25, LOGITS, True)
     found = scalars(tmp_path / 'test')
     assert set(found) == {'accuracy', 'cross_entropy'}
     assert found['accuracy'] == {301: 0.25}
@@ -103,29 +102,61 @@ def test_testing(tmp_path):
 
 
 def test_a_checkpoint_without_a_step_has_no_place(tmp_path):
-    reports.Testing(str(tmp_path), TEST_DATA).add('mnist_model', 0.25, LOGITS)
+    reports.Testing(str(tmp_path), TEST_DATA).add('mnist_model', 0.25, LOGITS, True)
     assert os.listdir(str(tmp_path)) == []
 
 
 def test_mistakes(tmp_path):
     sheet = str(tmp_path / 'm.png')
-    reports.Testing(str(tmp_path), TEST_DATA, sheet).add('1', 0.25, LOGITS)
+    reports.Testing(str(tmp_path), TEST_DATA, sheet).add('1', 0.25, LOGITS, True)
     with tf.Graph().as_default(), tf.Session() as sess:
         drawn = sess.run(tf.image.decode_png(tf.read_file(sheet)))
     assert (drawn == pictures.confusion(IMAGES, LABELS, LOGITS.argmax(axis=1))).all()
     with pytest.raises(OSError, match='m.png'):
         reports.Testing(str(tmp_path), TEST_DATA, str(tmp_path / 'none' / 'm.png')).add(
-            '2', 0.25, LOGITS
+            '2', 0.25, LOGITS, True
         )
 
 
-def test_resume_does_not_double_back(train, monkeypatch):
+def fast(folder):
+    """{tag: steps} as TensorBoard's fast loader has them: each point drops those not before it."""
+    found = {}
+    for event in events(folder):
+        for value in event.summary.value:
+            found[value.tag] = [s for s in found.get(value.tag, []) if s < event.step]
+            found[value.tag].append(event.step)
+    return found
+
+
+def steps_shown(folder):
+    """The steps of all curves and pictures, which must be the same in both loaders."""
+    (steps,) = set(map(tuple, fast(folder).values()))
+    if any('tfevents' in name for name in os.listdir(str(folder))):
+        assert set(map(tuple, shown(folder).values())) == {steps}
+    return steps
+
+
+def name_current(model, step):
+    state = model / 'checkpoint'
+    text = state.read_text(encoding='utf-8')
+    text = re.sub('"mnist_model-.*"', '"mnist_model-%d"' % step, text, count=1)
+    state.write_text(text, encoding='utf-8')
+
+
+@pytest.fixture
+def branches(train, monkeypatch):
+    """A training with a save at every step, all kept; train.back(step) names an old one."""
     monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 1)
-    monkeypatch.setattr(mnist_lenet5_backward, 'KEEP', 9)
-    train(6)
-    train(8)
-    assert set(map(tuple, shown(train.model / 'train').values())) == {(1, 2, 3, 4, 5, 6, 7, 8)}
-    (train.model / 'checkpoint').write_text('model_checkpoint_path: "mnist_model-3"')
+    monkeypatch.setattr(mnist_lenet5_backward, 'KEEP', 20)
+    train.back = lambda step: name_current(train.model, step)
+    return train
+
+
+def test_resume_does_not_double_back(branches, monkeypatch):
+    branches(6)
+    branches(8)
+    assert steps_shown(branches.model / 'train') == (1, 2, 3, 4, 5, 6, 7, 8)
+    branches.back(3)
 
     class Full(Exception):
         pass
@@ -136,23 +167,76 @@ def test_resume_does_not_double_back(train, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints.Manager, 'save', save)
         with pytest.raises(Full):  # before anything was saved
-            train(4)
-    assert set(map(tuple, shown(train.model / 'train').values())) == {(1, 2, 3)}
-    train(4)
-    assert set(map(tuple, shown(train.model / 'train').values())) == {(1, 2, 3, 4)}
+            branches(4)
+    assert steps_shown(branches.model / 'train') == (1, 2, 3)
+    branches(4)
+    assert steps_shown(branches.model / 'train') == (1, 2, 3, 4)
 
 
-def test_testing_a_training_that_went_back(tmp_path):
+@pytest.mark.parametrize('run', ['train', 'test'])
+def test_the_curves_are_those_of_the_branch(branches, run):
+    """Back, back again, and back to the branch that was left; also after the clock was set back."""
+    testing = reports.Testing(str(branches.model), TEST_DATA)
+
+    def go_on(start, end):
+        """Trains from `start`, and tests every checkpoint, until `end`."""
+        if start:
+            branches.back(start)
+        for _ in range(start, end):
+            branches(1)
+            ckpt = checkpoints.get_checkpoint_state(str(branches.model))
+            testing.add(ckpt.model_checkpoint_path.split('-')[-1], 0.5, LOGITS, ckpt.is_latest)
+        return steps_shown(branches.model / run)
+
+    assert go_on(0, 6) == (1, 2, 3, 4, 5, 6)
+    assert go_on(2, 4) == (1, 2, 3, 4)
+    assert go_on(6, 7) == (1, 2, 3, 4, 5, 6, 7)
+
+
+def test_the_clock_was_set_back(branches, monkeypatch):
+    branches(3)
+    monkeypatch.setattr(
+        reports, 'time', SimpleNamespace(time=lambda: 1e9, monotonic=time.monotonic)
+    )
+    branches(5)
+    reports.Testing(str(branches.model), TEST_DATA).add('5', 0.5, LOGITS, True)
+    monkeypatch.setattr(
+        reports, 'time', SimpleNamespace(time=lambda: 9e8, monotonic=time.monotonic)
+    )
+    branches(7)
+    reports.Testing(str(branches.model), TEST_DATA).add('7', 0.5, LOGITS, True)
+    assert steps_shown(branches.model / 'train') == (1, 2, 3, 4, 5, 6, 7)
+    assert steps_shown(branches.model / 'test') == (5, 7)
+
+
+def test_an_old_checkpoint_is_not_drawn(branches):
+    branches(4)
+    for step, is_latest in ('2', True), ('4', True), ('3', False):
+        reports.Testing(str(branches.model), TEST_DATA).add(step, 0.5, LOGITS, is_latest)
+    assert steps_shown(branches.model / 'test') == (2, 4)
+
+
+def test_a_damaged_event_file_is_read_up_to_there(branches):
+    branches(4)
+    (name,) = [name for name in os.listdir(str(branches.model / 'train')) if 'tfevents' in name]
+    path = branches.model / 'train' / name
+    path.write_bytes(path.read_bytes()[:-100])
+    branches.back(2)
+    branches(3)
+    assert set(map(tuple, shown(branches.model / 'train').values())) == {(1, 2, 3)}
+
+
+def test_testing_again_draws_it_once(tmp_path):
     def add(watcher, *steps):
         for step in steps:
-            watcher.add(str(step), 0.5, LOGITS)
-        return set(map(tuple, shown(tmp_path / 'test').values()))
+            watcher.add(str(step), 0.5, LOGITS, True)
+        return steps_shown(tmp_path / 'test')
 
     watcher = reports.Testing(str(tmp_path), TEST_DATA)
-    assert add(watcher, 1, 201, 301) == {(1, 201, 301)}
-    assert add(watcher, 101, 151) == {(1, 101, 151)}
+    assert add(watcher, 1, 201, 301) == (1, 201, 301)
+    assert add(watcher, 101, 151) == (1, 101, 151)
     del watcher  # and its lock
-    assert add(reports.Testing(str(tmp_path), TEST_DATA), 151, 201) == {(1, 101, 151, 201)}
+    assert add(reports.Testing(str(tmp_path), TEST_DATA), 151, 201) == (1, 101, 151, 201)
 
 
 def fail(*args, **options):
@@ -174,10 +258,10 @@ def test_a_full_disk_costs_only_the_curves(train, monkeypatch, method):
 def test_a_folder_that_cannot_be_made_costs_only_the_curves(train, tmp_path, capsys):
     train.model.mkdir()
     for name in 'train', 'test':
-        (train.model / name).write_text('')
+        (train.model / name).write_text('', encoding='utf-8')
     steps, err = train(1)
     assert steps == [1] and err.count('no more curves') == 1
-    reports.Testing(str(train.model), TEST_DATA).add('1', 0.5, LOGITS)
+    reports.Testing(str(train.model), TEST_DATA).add('1', 0.5, LOGITS, True)
     assert capsys.readouterr().err == ''
 
 
@@ -203,11 +287,11 @@ def test_of_two_watchers_one_writes(tmp_path):
         reports.Testing(str(tmp_path), TEST_DATA),
         reports.Testing(str(tmp_path), TEST_DATA),
     )
-    first.add('1', 0.5, LOGITS)
-    second.add('2', 0.5, LOGITS)
+    first.add('1', 0.5, LOGITS, True)
+    second.add('2', 0.5, LOGITS, True)
     assert list(scalars(tmp_path / 'test')['accuracy']) == [1]
     del first  # and its lock
-    second.add('3', 0.5, LOGITS)
+    second.add('3', 0.5, LOGITS, True)
     assert list(scalars(tmp_path / 'test')['accuracy']) == [1, 3]
 
 
@@ -217,7 +301,7 @@ def test_a_full_run_stays_below_20_mb(train):
     mnist = input_data.read_data_sets(DATA, one_hot=True)
     watcher = reports.Testing(str(train.model), mnist.test)
     for step in '1', '2':
-        watcher.add(step, 0.0, np.roll(mnist.test.labels, 1, axis=1))
+        watcher.add(step, 0.0, np.roll(mnist.test.labels, 1, axis=1), True)
     training, testing = (
         max(len(event.summary.SerializeToString()) for event in events(train.model / run))
         for run in ('train', 'test')

@@ -55,6 +55,14 @@ def test_deferred_leaves_alone(monkeypatch):
         signal.signal(signal.SIGTERM, old)
 
 
+def test_ctrl_break(monkeypatch):
+    """Which Windows alone has; another signal stands in for it."""
+    monkeypatch.setattr(signal, 'SIGBREAK', signal.SIGUSR1, raising=False)
+    with signals.Deferred() as deferred:
+        send(signal.SIGUSR1)()
+        assert deferred.signum == signal.SIGUSR1
+
+
 @pytest.mark.parametrize(
     'inside, status',
     [

@@ -1,12 +1,15 @@
 """The live line of the training: what a terminal shows, and that nothing else sees it."""
 
 import io
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 from support import terminal as room
 
 import pytest
-from conftest import screen
+from conftest import ROOT, screen
 
 
 class Terminal(io.StringIO):
@@ -88,3 +91,94 @@ def test_a_terminal_that_is_gone(terminal, monkeypatch):
         terminal.clock[0] += 1
         steps.append(i)
     assert steps == [0, 1, 2, 3, 4]
+
+
+class Notebook:
+    """A stream of somebody else's, with nothing but write and flush."""
+
+    def __init__(self):
+        self.text = ''
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize('stderr', [None, Notebook()])
+def test_no_stream_or_one_without_isatty(monkeypatch, capsys, stderr):
+    monkeypatch.setattr(sys, 'stderr', stderr)
+    assert list(room.live_range(0, 3, 3, 3)) == [0, 1, 2]
+    room.say('a line')
+    assert capsys.readouterr().out == ''  # print takes stdout for None
+    assert stderr is None or stderr.text == 'a line\n'
+
+
+def test_a_stream_that_is_closed(monkeypatch):
+    stderr = io.StringIO()
+    stderr.close()
+    monkeypatch.setattr(sys, 'stderr', stderr)
+    assert list(room.live_range(0, 3, 3, 3)) == [0, 1, 2]
+    room.say('a line')
+
+
+def test_a_line_takes_the_place_of_the_live_line(terminal):
+    for _ in room.live_range(0, 3, 3, 3):
+        terminal.clock[0] += 1
+        room.say('a line')
+    assert terminal.screen() == (['a line'] * 3 + [''], 0)
+
+
+@pytest.mark.posix
+def test_the_width_is_that_of_stderr():
+    """And not of stdout, which may be a file, or another window."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 60, 0, 0))
+    code = 'import sys; sys.path[:0] = [%r]; from support import terminal; print(terminal._width())'
+    environment = {k: v for k, v in os.environ.items() if k != 'COLUMNS'}
+    ended = subprocess.run(
+        [sys.executable, '-c', code % ROOT], stdout=subprocess.PIPE, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert ended.stdout == b'60\n'
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize('closed', ['0<&-', '1>&-', '2>&-', '0<&- 1>&- 2>&-'])
+def test_closed_descriptors(tmp_path, closed):
+    """The next file that is opened is not one of them."""
+    code = """
+import sys
+sys.path[:0] = [%r]
+import support
+with open(sys.argv[1], 'w', encoding='utf-8') as file:
+    file.write(str(file.fileno()))
+"""
+    command = ['sh', '-c', 'exec "$@" ' + closed, 'sh', sys.executable, '-c', code % ROOT]
+    subprocess.run([*command, str(tmp_path / 'number')], check=True)
+    assert int((tmp_path / 'number').read_text(encoding='utf-8')) > 2
+
+
+def test_an_error_says_for_itself_that_it_is_for_the_user(capsys):
+    class Expected(Exception):
+        exit_status = 3
+
+    def end(error):
+        def main():
+            raise error
+
+        with pytest.raises(SystemExit) as ended:
+            room.run(main)
+        return ended.value.code, capsys.readouterr().err
+
+    assert end(Expected('what, and what to do')) == (3, 'error: what, and what to do\n')
+    assert end(OSError(28, 'full', 'x')) == (1, 'error: x: cannot be used (full)\n')
+    with pytest.raises(ZeroDivisionError):  # a bug of ours
+        room.run(lambda: 1 / 0)

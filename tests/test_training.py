@@ -1,11 +1,13 @@
 """training: nothing is lost however a training ends, and what is resumed goes on exactly."""
 
 import errno
+import os
+import re
 import shutil
 import signal
 import sys
 
-from support import signals, training
+from support import checkpoints, processor, signals, training
 
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ def interrupted(train, signum, step, data):
     assert isinstance(caught.value, KeyboardInterrupt)
     assert caught.value.signum == signum
     assert str(caught.value).startswith('stopped; step %d is saved in %s,' % (step, train.model))
-    assert '"mnist_model-%d"' % step in (train.model / 'checkpoint').read_text()
+    assert '"mnist_model-%d"' % step in (train.model / 'checkpoint').read_text(encoding='utf-8')
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
@@ -161,6 +163,37 @@ def test_what_is_not_finite_is_not_saved(train, monkeypatch):
     shutil.rmtree(str(train.model))
     monkeypatch.setattr(mnist_lenet5_backward, 'LEARNING_RATE_BASE', 1e38)
     not_finite(train, 'step 1: Variable.* is not finite, at learning rate 1e.38;')
+
+
+# What is kept beside the checkpoints
+def test_the_arithmetic_is_remembered(train, monkeypatch):
+    """Another one is said, as another seed is; folders from before say nothing."""
+    monkeypatch.setattr(processor, 'session_config', lambda bfloat16: None)
+
+    def said(bfloat16):
+        monkeypatch.setattr(mnist_lenet5_backward, 'BFLOAT16', bfloat16)
+        err = train(1)[1]
+        return re.findall('arithmetic: (.*)', err), (train.model / 'arithmetic').read_bytes()
+
+    assert said(False) == ([], b'float32\n')
+    assert said(False) == ([], b'float32\n')
+    assert said(True) == (['has float32; going on with bfloat16'], b'bfloat16\n')
+    assert said(True) == ([], b'bfloat16\n')
+    assert said(False) == (['has bfloat16; going on with float32'], b'float32\n')
+    (train.model / 'arithmetic').unlink()
+    assert said(True) == ([], b'bfloat16\n')
+
+
+@pytest.mark.parametrize('name', ['seed', 'arithmetic'])
+@pytest.mark.parametrize('seed', [None, 3])
+def test_a_file_of_somebody_else_is_left_alone(train, monkeypatch, name, seed):
+    train.model.mkdir()
+    (train.model / name).write_text('of my garden', encoding='utf-8')
+    monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
+    with pytest.raises(checkpoints.CheckpointError, match=name + ': is not a file of a training;'):
+        train(1)
+    assert os.listdir(str(train.model)) == [name]
+    assert (train.model / name).read_text(encoding='utf-8') == 'of my garden'
 
 
 # Exact

@@ -5,7 +5,7 @@ import re
 import shutil
 from types import SimpleNamespace
 
-from support import checkpoints, pictures
+from support import checkpoints, pictures, watching
 
 import numpy as np
 import pytest
@@ -119,9 +119,9 @@ def test_each_checkpoint_is_reported_once(model, capsys, monkeypatch):
 
 def test_nothing_is_computed_while_nothing_is_new(model, monkeypatch):
     restored = []
-    restore = checkpoints._restore
+    restore = checkpoints.restore_path
     monkeypatch.setattr(
-        checkpoints, '_restore', lambda *args: restored.append(args) or restore(*args)
+        checkpoints, 'restore_path', lambda *args: restored.append(args) or restore(*args)
     )
     checkpoint(model, 1)
     watch(monkeypatch, [nothing] * 5)
@@ -131,12 +131,12 @@ def test_nothing_is_computed_while_nothing_is_new(model, monkeypatch):
 @pytest.mark.parametrize('moment', ['before', 'after'])
 def test_replaced_in_the_middle_of_a_restore(model, capsys, monkeypatch, moment):
     """The trainer deletes or replaces the checkpoint: the newer one is reported, and it alone."""
-    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=lambda seconds: None))
     checkpoint(model, 1)
-    restore = checkpoints._restore
+    restore = checkpoints.restore_path
 
     def meddle():
-        monkeypatch.setattr(checkpoints, '_restore', restore)
+        monkeypatch.setattr(checkpoints, 'restore_path', restore)
         shutil.rmtree(str(model))
         checkpoint(model, 101)
         if moment == 'after':
@@ -149,22 +149,22 @@ def test_replaced_in_the_middle_of_a_restore(model, capsys, monkeypatch, moment)
         if moment == 'after':
             meddle()
 
-    monkeypatch.setattr(checkpoints, '_restore', meddled_restore)
+    monkeypatch.setattr(checkpoints, 'restore_path', meddled_restore)
     watch(monkeypatch, [nothing, nothing])
     assert capsys.readouterr().out == line(101 if moment == 'before' else 1)
 
 
 def test_emptied_in_the_middle_of_a_restore(model, capsys, monkeypatch):
-    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=lambda seconds: None))
     checkpoint(model, 1)
-    restore = checkpoints._restore
+    restore = checkpoints.restore_path
 
     def meddled_restore(*args):
-        monkeypatch.setattr(checkpoints, '_restore', restore)
+        monkeypatch.setattr(checkpoints, 'restore_path', restore)
         shutil.rmtree(str(model))
         restore(*args)
 
-    monkeypatch.setattr(checkpoints, '_restore', meddled_restore)
+    monkeypatch.setattr(checkpoints, 'restore_path', meddled_restore)
     watch(monkeypatch, [nothing, lambda: checkpoint(model, 1)], wait=True)
     assert capsys.readouterr().out == line(1)
 
@@ -178,7 +178,7 @@ def refused(monkeypatch, match):
 
 def test_damaged_checkpoint(model, monkeypatch, capsys):
     """The highest step that is whole is tested instead, once, and it is said once."""
-    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=lambda seconds: None))
     for step in 9, 10, 11:
         checkpoint(model, step)
     data = model / 'mnist_model-11.data-00000-of-00001'
@@ -186,7 +186,9 @@ def test_damaged_checkpoint(model, monkeypatch, capsys):
     data.write_bytes(content[:1000])
 
     def go_back():
-        (model / 'checkpoint').write_text('model_checkpoint_path: "mnist_model-10"')
+        (model / 'checkpoint').write_text(
+            'model_checkpoint_path: "mnist_model-10"', encoding='utf-8'
+        )
 
     def mend():
         data.write_bytes(content)
@@ -209,7 +211,7 @@ def test_damaged_checkpoint(model, monkeypatch, capsys):
 
 @pytest.mark.parametrize('content', [None, b'', b'garbage', b'\xff'])
 def test_garbled_checkpoint_file(model, monkeypatch, capsys, content):
-    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=lambda seconds: None))
     for step in 9, 10:
         checkpoint(model, step)
 
@@ -231,7 +233,7 @@ def test_garbled_checkpoint_file(model, monkeypatch, capsys, content):
 
 
 def test_nothing_is_whole(model, monkeypatch, capsys):
-    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=lambda seconds: None))
     checkpoint(model, 1)
     (model / 'mnist_model-1.data-00000-of-00001').write_bytes(b'')
     refused(monkeypatch, 'mnist_model-1: cannot be restored .*; there is no whole checkpoint')
@@ -250,14 +252,14 @@ def test_folder_that_is_a_file(model, monkeypatch):
 def test_first_checkpoint_in_the_making(model, monkeypatch, capsys):
     """There is one before the file `checkpoint` names it: not worth a word."""
     checkpoint(model, 1)
-    state = (model / 'checkpoint').read_text()
+    state = (model / 'checkpoint').read_text(encoding='utf-8')
     os.remove(str(model / 'checkpoint'))
 
     def sleep(seconds):
         if seconds:
-            (model / 'checkpoint').write_text(state)
+            (model / 'checkpoint').write_text(state, encoding='utf-8')
 
-    monkeypatch.setattr(checkpoints, 'time', SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=sleep))
     watch(monkeypatch, [nothing, nothing], wait=True)
     out, err = capsys.readouterr()
     assert (out, err) == (line(1), '')
