@@ -1,7 +1,8 @@
 """Times one training step here and in other frameworks: the same network, batch and optimizer.
 
-    python benchmarks/step_time.py --rounds 3
+    python benchmarks/step_time.py --rounds 3 --python37 PATH
 
+PATH is a Python 3.7 with TensorFlow 1.15.5, for the lecture's program; without it that is left out.
 Each entry runs in a process of its own, one after the other, round after round. A step is given
 100 digits as NumPy arrays and is over when its loss is a Python number. Dropout, L2 terms, SGD with
 exponential decay and the moving average are part of it everywhere.
@@ -55,10 +56,8 @@ def times_of(step, steps):
     return times[WARM_UP:]
 
 
-def ours(steps, bfloat16=False):
-    """backward() itself: from one call of next_batch to the next."""
-    import mnist_lenet5_backward
-
+def between_batches(module, steps):
+    """Returns the seconds of each step of module.backward(), from one next_batch to the next."""
     xs, labels = digits()
     batch = xs.reshape(BATCH, 784), np.eye(10)[labels]
     calls = []
@@ -69,16 +68,28 @@ def ours(steps, bfloat16=False):
             raise Enough
         return batch
 
-    mnist_lenet5_backward.BFLOAT16 = bfloat16
-    mnist_lenet5_backward.SAVE_STEPS = 10**9
+    module.SAVE_STEPS = 10**9
     data = SimpleNamespace(num_examples=55000, next_batch=next_batch)
     with tempfile.TemporaryDirectory() as folder:
-        mnist_lenet5_backward.MODEL_SAVE_PATH = folder
+        module.MODEL_SAVE_PATH = folder
         try:
-            mnist_lenet5_backward.backward(SimpleNamespace(train=data))
+            module.backward(SimpleNamespace(train=data))
         except Enough:
             pass
     return list(np.diff(calls))[WARM_UP:]
+
+
+def ours(steps, bfloat16=False):
+    import mnist_lenet5_backward
+
+    mnist_lenet5_backward.BFLOAT16 = bfloat16
+    return between_batches(mnist_lenet5_backward, steps)
+
+
+def the_lecture(steps):
+    import lecture
+
+    return between_batches(lecture, steps)
 
 
 def plain_port(steps):
@@ -279,8 +290,10 @@ def matmul(steps):
     return [seconds * GFLOP / (2e-9 * n**3) for seconds in times]
 
 
+LECTURE = 'the lecture, TensorFlow 1.15.5'
 ENTRIES = {
     'ours': ours,
+    LECTURE: the_lecture,
     'plain port of the notes': plain_port,
     'Keras fit': keras_fit,
     'PyTorch': pytorch,
@@ -310,15 +323,20 @@ def main():
     parser.add_argument('--rounds', type=int, default=3, metavar='N', help='default: 3')
     parser.add_argument('--steps', type=int, default=100, metavar='N', help='a round; default: 100')
     parser.add_argument('--only', nargs='+', choices=ENTRIES, metavar='ENTRY', default=[*ENTRIES])
+    parser.add_argument('--python37', metavar='PATH', help='that has TensorFlow 1.15.5')
     parser.add_argument('--child', choices=ENTRIES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         print(json.dumps(ENTRIES[args.child](args.steps)))
         return
+    if LECTURE in args.only and not args.python37:
+        args.only = [entry for entry in args.only if entry != LECTURE]
+        print('%s: left out, it needs --python37' % LECTURE, file=sys.stderr)
     medians = {entry: [] for entry in args.only}
     for _ in range(args.rounds):
         for entry in args.only:
-            command = [sys.executable, __file__, '--child', entry, '--steps', str(args.steps)]
+            python = args.python37 if entry == LECTURE else sys.executable
+            command = [python, __file__, '--child', entry, '--steps', str(args.steps)]
             environment = dict(os.environ, **ENVIRONMENT.get(entry, {}))
             out = subprocess.run(
                 command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
