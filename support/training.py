@@ -30,7 +30,7 @@ class Run:
         """seed: None for that of the training resumed, or default_seed. Raises CheckpointError."""
         if not name or set(name) & set('/\\*?[]'):
             raise checkpoints.CheckpointError('MODEL_NAME: %r is no name for a file' % name)
-        self.seed, *said = choose_seed(model_dir, seed, default_seed)
+        self.seed, said = choose_seed(model_dir, seed, default_seed)
         arithmetic = 'bfloat16' if bfloat16 else 'float32'
         self._said = said + check_arithmetic(model_dir, arithmetic)
         self.end = None
@@ -103,8 +103,8 @@ class Run:
 
 
 def choose_seed(model_dir, seed, default):
-    """Returns `seed`, or if it is None the one kept in model_dir, or else `default`; and, in the
-    same list, what there is to say: a line if it is not the one kept.
+    """Returns `seed`, or if it is None the one kept in model_dir, or else `default`; and what there
+    is to say: a list of a line if it is not the one kept.
 
     Raises checkpoints.CheckpointError if what is kept is no seed, and is not to be replaced.
     """
@@ -119,9 +119,10 @@ def choose_seed(model_dir, seed, default):
     if found == 'cannot be read' and seed is None:
         raise checkpoints.CheckpointError('%s: %s; give one with --seed' % (path, found))
     if not is_resumed:
-        return [default if seed is None else seed]
+        return default if seed is None else seed, []
     seed = next(number for number in (seed, kept, default) if number is not None)
-    return [seed] + ['%s: %s; going on with seed %d' % (path, found, seed)] * (seed != kept)
+    line = '%s: %s; going on with seed %d' % (path, found, seed)
+    return seed, [] if seed == kept else [line]
 
 
 def check_arithmetic(model_dir, arithmetic):

@@ -54,6 +54,11 @@ def look(model, monkeypatch):
         yield look
 
 
+def copied(model):
+    shutil.rmtree(str(model))
+    shutil.copytree(str(model.parent / 'original'), str(model))
+
+
 FILES = ['checkpoint', 'mnist_model-901.index', 'mnist_model-901.data-00000-of-00001']
 
 
@@ -97,8 +102,7 @@ def test_it_does_not_wait_unasked(model, look):
 
 
 def test_a_file_that_grows_is_not_worth_a_word(model, look, capsys):
-    shutil.rmtree(str(model))
-    shutil.copytree(str(model.parent / 'original'), str(model))
+    copied(model)
     data = model / FILES[2]
     content = data.read_bytes()
     data.write_bytes(content[:1000])
@@ -111,8 +115,7 @@ def test_a_file_that_grows_is_not_worth_a_word(model, look, capsys):
 
 def test_a_slip_of_the_pen_is_said_once(model, look, capsys):
     """A name that is no file, and that the list does not have, was typed."""
-    shutil.rmtree(str(model))
-    shutil.copytree(str(model.parent / 'original'), str(model))
+    copied(model)
     state = model / 'checkpoint'
     right = state.read_text(encoding='utf-8')
     state.write_text(right.replace('901', '9O1', 1), encoding='utf-8')
@@ -134,9 +137,39 @@ def test_a_slip_of_the_pen_is_said_once(model, look, capsys):
 @pytest.mark.skipif(not os.path.exists('/proc/self/fd'), reason='needs /proc')
 def test_no_file_is_held_open_between_looks(model, look):
     """On Windows it could not be replaced or deleted; here also after a damaged one."""
-    shutil.rmtree(str(model))
-    shutil.copytree(str(model.parent / 'original'), str(model))
+    copied(model)
     (model / FILES[2]).write_bytes(b'')
     assert look(look.watcher()) == 'mnist_model-801'
     held = [os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')]
     assert not [path for path in held if path.startswith(str(model))]
+
+
+def test_nothing_is_read_while_nothing_changes(model, look, monkeypatch):
+    """Also of one that is not whole."""
+    copied(model)
+    (model / FILES[2]).write_bytes(b'')
+    read, restore_path = [], checkpoints.restore_path
+    monkeypatch.setattr(
+        checkpoints, 'restore_path', lambda *args: read.append(args[2]) or restore_path(*args)
+    )
+    watcher = look.watcher()
+    assert look(watcher) == 'mnist_model-801'
+    looked = len(read)
+    assert [look(watcher) for _ in range(3)] == [None] * 3
+    assert len(read) == looked
+
+
+def test_replaced_after_it_was_read(model, look, monkeypatch):
+    """What was read is of the old one; the new one is taken at the next look."""
+    copied(model)
+    restore_path = checkpoints.restore_path
+
+    def meddled(*args):
+        monkeypatch.setattr(checkpoints, 'restore_path', restore_path)
+        restore_path(*args)
+        write_checkpoint(model, 901, [2 * array for array in PARAMETERS], PARAMETERS)
+
+    monkeypatch.setattr(checkpoints, 'restore_path', meddled)
+    watcher = look.watcher()
+    assert look(watcher) is None
+    assert look(watcher) == 'mnist_model-901'

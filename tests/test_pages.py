@@ -1,0 +1,108 @@
+"""The pages: links lead somewhere, commands are the same, figures have one source."""
+
+import os
+import re
+
+import pytest
+from conftest import ROOT
+
+PAGES = ['README.md', 'README.zh-CN.md', 'data/README.md']
+PAGES += [
+    'docs/' + name for name in sorted(os.listdir(os.path.join(ROOT, 'docs'))) if '.md' in name
+]
+TRANSLATED = [page for page in PAGES if page.replace('.md', '.zh-CN.md') in PAGES]
+
+
+def text(page):
+    with open(os.path.join(ROOT, *page.split('/')), encoding='utf-8') as file:
+        return file.read()
+
+
+def prose(page):
+    """Without the blocks of code, in which a # is no heading and a ] no link."""
+    return re.sub(r'^```.*?^```', '', text(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """The anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r'^#+ (.+)$', prose(page), re.MULTILINE)
+    kept = [re.sub(r'[^\w\- ]', '', heading.lower()) for heading in headings]
+    return {heading.replace(' ', '-') for heading in kept}
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_links(page):
+    for target in re.findall(r'\]\(([^)\s]+)\)', prose(page)):
+        if '://' in target:
+            continue
+        path, _, anchor = target.partition('#')
+        linked = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+        linked = linked.replace(os.sep, '/')
+        assert os.path.exists(os.path.join(ROOT, linked)), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_page_is_linked_from_the_readme_of_its_language():
+    for page in PAGES[2:]:
+        readme = 'README.zh-CN.md' if 'zh-CN' in page else 'README.md'
+        assert '](%s)' % page in text(readme) or '](%s#' % page in text(readme), page
+
+
+@pytest.mark.parametrize('page', TRANSLATED)
+def test_a_translation_has_the_same_parts(page):
+    """Headings, rows, blocks of code, pictures; and the same links, to the page of its language."""
+    chinese = page.replace('.md', '.zh-CN.md')
+    for part in r'^#+ ', r'^\|', r'^```', r'^!\[', r'^\d+\. ':
+        counts = [len(re.findall(part, text(name), re.MULTILINE)) for name in (page, chinese)]
+        assert counts[0] == counts[1], part
+
+    def linked(name):
+        targets = [t.partition('#')[0] for t in re.findall(r'\]\(([^)\s]+)\)', prose(name))]
+        return sorted(target.replace('.zh-CN', '') for target in targets)
+
+    assert linked(page) == linked(chinese)
+
+
+def commands(page):
+    blocks = re.findall(r'^```(?:bash)?\n(.*?)^```', text(page), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if '.venv' in line]
+
+
+def test_the_commands_are_the_same_in_both_readmes():
+    assert commands('README.md') == commands('README.zh-CN.md') != []
+
+
+def test_one_command_runs_the_tests():
+    """.ci/run takes it out of the README."""
+    found = re.findall(r'^.*-m pytest$', text('README.md'), re.MULTILINE)
+    assert len(found) == 1 and found[0].startswith('python3 -m venv .venv && ')
+
+
+def rows(page, pattern):
+    """The cells of the table whose first heading matches, but for the words in the first column."""
+    table = re.search(r'^\| *%s.*\n\|[-| ]+\n((?:\|.*\n)+)' % pattern, text(page), re.MULTILINE)
+    cells = [line.strip('| ').split('|') for line in table.group(1).splitlines()]
+    return {row[0].strip(' *'): [cell.strip(' *') for cell in row[1:3]] for row in cells}
+
+
+def test_figures_of_a_step():
+    """Those of the README are rows of docs/speed.md, in both languages."""
+    source = rows('docs/speed.md', 'one training step')
+    copied = rows('README.md', 'one training step')
+    assert len(copied) == 5
+    pytorch = min((v for k, v in source.items() if 'PyTorch' in k and 'bf' not in k), key=figure)
+    for name, cells in copied.items():
+        assert cells == (pytorch if 'PyTorch' in name else source[name]), name
+    assert list(rows('README.zh-CN.md', '一步训练').values()) == list(copied.values())
+
+
+def figure(cells):
+    return float(cells[0])
+
+
+@pytest.mark.parametrize('figures', [r'20 min 52 s|0\.9898|11 min 21 s|0\.9897'])
+def test_figures_of_a_run(figures):
+    for page in 'README.md', 'docs/speed.md':
+        assert len(set(re.findall(figures, text(page)))) == 4, page
+    numbers = r'20 ?分 ?52 ?秒|0\.9898|11 ?分 ?21 ?秒|0\.9897'
+    assert len(set(re.findall(numbers, text('README.zh-CN.md')))) == 4
