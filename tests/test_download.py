@@ -100,6 +100,15 @@ def test_success(serve, tmp_path, capsys):
     assert len(asked) == 4
 
 
+def test_without_stderr(serve, tmp_path, monkeypatch, capsys):
+    """As under pythonw: print would take stdout for it."""
+    url, _ = serve(good)
+    with monkeypatch.context() as patch:
+        patch.setattr('sys.stderr', None)
+        input_data.read_data_sets(str(tmp_path / 'data'), source_url=url)
+    assert capsys.readouterr().out == ''
+
+
 @pytest.mark.parametrize(
     'answer, problem',
     [
