@@ -120,7 +120,8 @@ def test_without_stderr(serve, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_failure_leaves_nothing(serve, tmp_path, monkeypatch, answer, problem):
-    monkeypatch.setattr(input_data, 'TIMEOUT_SECS', 0.2)
+    if answer is silent:  # a busy machine may take long for the others
+        monkeypatch.setattr(input_data, 'TIMEOUT_SECS', 0.2)
     url, asked = serve(answer)
     with pytest.raises(input_data.DataError, match=problem) as caught:
         input_data.read_data_sets(str(tmp_path), source_url=url)
@@ -132,7 +133,6 @@ def test_failure_leaves_nothing(serve, tmp_path, monkeypatch, answer, problem):
 
 @pytest.mark.parametrize('first', [not_found, html, cut, 'down'])
 def test_second_mirror(serve, tmp_path, monkeypatch, first):
-    monkeypatch.setattr(input_data, 'TIMEOUT_SECS', 1)
     broken = 'http://127.0.0.1:9/' if first == 'down' else serve(first)[0]
     url, asked = serve(good)
     monkeypatch.setattr(input_data, 'MIRRORS', (broken, url))
