@@ -46,8 +46,8 @@ def backward(mnist):
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, DEFAULT_SEED, BFLOAT16)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # Resource variables, TensorFlow 2's only kind, are read as they were before their update in
-        # the same sess.run; of 1's older kind that is not certain, so neither is the loss.
+        # What has been read of a resource variable, TensorFlow 2's only kind, is not changed by an
+        # update in the same sess.run; of 1's older kind it may be, and with it the loss.
         tf.get_variable_scope().set_use_resource(True)
 
         # placeholders are like a function's parameters: every sess.run feeds them anew
