@@ -55,8 +55,8 @@ def parse_training(steps, model_dir, default_seed):
     )
     parser.add_argument('--seed', type=int, default=argparse.SUPPRESS, metavar='N', help=text)
     text = (
-        'about twice as fast on processors with AMX, and slower on some others: numbers of 8 bits of '
-        'precision in convolutions and matrix products. Resume with the flag too'
+        'about twice as fast on processors with AMX, and slower on some others: numbers of 8 bits '
+        'of precision in convolutions and matrix products. Resume with the flag too'
     )
     parser.add_argument('--bfloat16', action='store_true', help=text)
     args = parser.parse_args(namespace=argparse.Namespace(seed=None))
