@@ -194,3 +194,39 @@ def run(main):
         except OSError:  # at the end Python would try again, fail, and make the status 120
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)
+
+
+def parse_app(model_dir, port):
+    """Returns the flags of the app: pictures (paths), model_dir, layers (a path or None), port,
+    no_browser. The arguments are the defaults.
+    """
+    parser = argparse.ArgumentParser(
+        description='Reads your own handwriting, by the checkpoint of your own training.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    text = 'of one digit each: PNG, JPEG, BMP or GIF. Without any, a page in the browser to draw in'
+    parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
+    parser.add_argument(
+        '--model_dir', type=_folder, default=model_dir, metavar='DIR', help='the checkpoints'
+    )
+    text = 'draw what the network sees in the one picture, layer by layer'
+    parser.add_argument('--layers', default=argparse.SUPPRESS, metavar='FILE.png', help=text)
+    text = 'of the page, on 127.0.0.1'
+    parser.add_argument('--port', type=int, default=port, metavar='N', help=text)
+    parser.add_argument('--no_browser', action='store_true', help='do not open the page')
+    args = parser.parse_args(namespace=argparse.Namespace(layers=None))
+    if args.layers is not None and not args.layers.lower().endswith('.png'):
+        parser.error('argument --layers: must end in .png')
+    if args.layers is not None and len(args.pictures) != 1:
+        parser.error('argument --layers: needs one picture')
+    if not 1 <= args.port <= 65535:
+        parser.error('argument --port: must be from 1 to 65535')
+    return args
+
+
+def printable(text):
+    """Returns a text as stdout can print it in a line: with escapes for what it cannot."""
+    encoding = sys.stdout.encoding or 'ascii'
+    text = text.encode(encoding, 'backslashreplace').decode(encoding)
+    return ''.join(c if c >= ' ' and c != '\x7f' else '\\x%02x' % ord(c) for c in text)

@@ -195,3 +195,13 @@ def screen(text):
             lines[-1] = lines[-1][:column] + character + lines[-1][column + 1 :]
             column += 1
     return [line.rstrip() for line in lines], column
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory):
+    """A folder with the checkpoint of a training of 1,000 steps."""
+    folder = str(tmp_path_factory.mktemp('trained') / 'model')
+    script = os.path.join(ROOT, 'mnist_lenet5_backward.py')
+    flags = ['--steps', '1000', '--data_dir', DATA, '--model_dir', folder]
+    subprocess.run([sys.executable, script, *flags], check=True, stdout=subprocess.DEVNULL)
+    return folder
