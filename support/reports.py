@@ -107,7 +107,9 @@ class _EventFile:
             with contextlib.suppress(*checkpoints.TENSORFLOW_ERRORS):  # of the end of a killed run
                 written.extend(e for e in tf.train.summary_iterator(path) if e.summary.value)
         for event in written:
-            shown = [e for e in shown if e.step < event.step] + [event]
+            while shown and shown[-1].step >= event.step:
+                shown.pop()
+            shown.append(event)
         # from its last point, a branch is what was written before with ever lower steps
         branch = sorted((e for e in written if e.step <= step), key=lambda e: e.step)[-1:]
         earlier = written[: written.index(branch[0])] if branch else []

@@ -19,14 +19,15 @@ from . import processor, signals
 LIVE_SECS = 0.2  # from one live line to the next
 
 
-def _parser(description, model_dir):
+def _parser(description, model_dir, data_dir='./data/'):
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
     add = functools.partial(parser.add_argument, type=_folder, metavar='DIR')
-    add('--data_dir', default='./data/', help='the MNIST files, downloaded if missing')
+    if data_dir:
+        add('--data_dir', default=data_dir, help='the MNIST files, downloaded if missing')
     add('--model_dir', default=model_dir, help='the checkpoints')
     return parser
 
@@ -200,16 +201,10 @@ def parse_app(model_dir, port):
     """Returns the flags of the app: pictures (paths), model_dir, layers (a path or None), port,
     no_browser. The arguments are the defaults.
     """
-    parser = argparse.ArgumentParser(
-        description='Reads your own handwriting, by the checkpoint of your own training.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    description = 'Reads your own handwriting, by the checkpoint of your own training.'
+    parser = _parser(description, model_dir, data_dir=None)
     text = 'of one digit each: PNG, JPEG, BMP or GIF. Without any, a page in the browser to draw in'
     parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
-    parser.add_argument(
-        '--model_dir', type=_folder, default=model_dir, metavar='DIR', help='the checkpoints'
-    )
     text = 'draw what the network sees in the one picture, layer by layer'
     parser.add_argument('--layers', default=argparse.SUPPRESS, metavar='FILE.png', help=text)
     text = 'of the page, on 127.0.0.1'

@@ -71,8 +71,8 @@ class Watcher:
         slip = isinstance(error, checkpoints.UnknownNameError)
         if not (self._wait or slip and not self._once):
             raise error
-        advice = str(error) if slip else error.problem
-        self._once_for(what)('%s; waiting for it' % advice)
+        line = str(error) if slip else error.problem
+        self._once_for(what)('%s; waiting for it' % line)
 
     def _once_for(self, what):
         """Returns terminal.say, but for one line of its own."""
