@@ -20,7 +20,7 @@ DIGIT = 28  # pixels, both ways
 BOX = 20  # pixels of a digit's larger side
 CENTRE = 14  # index of its centre of mass, both ways, to the nearest whole number
 FINE = 6  # pixels of the black and white figure to one of the digit, both ways
-THINNEST, THICKEST = 1.8, 3.2  # pixels of a line
+THINNEST, THICKEST = 2.4, 2.8  # pixels of a line
 
 LARGEST = 2048  # pixels of the larger side; of a larger picture every few are one
 SHEET = 512  # the same, when a figure is looked for
@@ -69,7 +69,7 @@ def scalar(picture):
     coarse, step = reduced(small, 32)
     around = local_median(coarse, 6).repeat(step, axis=0).repeat(step, axis=1)
     away = small[: around.shape[0], : around.shape[1]] - around
-    return picture, (away**3).sum() < 0  # there is less ink than paper
+    return picture, (away * away * away).sum() < 0  # there is less ink than paper
 
 
 def ink_of(levels, dark, window):
@@ -132,10 +132,10 @@ def strongest(ink):
 def chosen(ink, last):
     """Returns the figure that the ink [rows, columns] of a sheet has, None if there is none.
 
-    Raises PictureError if there are several; if what lies in at the edge may have been a part of
-    them, only if this look is the `last`.
+    Raises PictureError if there are several. If what is found may have hung together with what
+    lies in at the edge, there is none, except at the `last` look.
     """
-    ink, larger, cut = ink.copy(), max(ink.shape), False
+    ink, larger, cut = ink.copy(), max(ink.shape), np.zeros(ink.shape, bool)
     for _ in range(3):  # what lies in at the edge may be much darker than the pen
         most = strongest(ink)
         if most < FAINTEST:
@@ -146,12 +146,13 @@ def chosen(ink, last):
         at_edge = marks.along_edge >= 0.5 * marks.larger
         if not at_edge.any():
             break
-        cut = True
-        ink[widened(at_edge[marks.labels - 1] & (marks.labels > 0), 3)] = 0
+        cut |= widened(at_edge[marks.labels - 1] & (marks.labels > 0), 3)
+        ink[cut] = 0
     else:
         return None
     main = marks.mass.argmax()
-    if marks.larger[main] < SMALLEST * larger:
+    beside_cut = (marks.labels[widened(cut, 1)] == main + 1).any()
+    if marks.larger[main] < SMALLEST * larger or (beside_cut and not last):
         return None
     sizes = marks.mass >= SPECK * marks.mass[main]
     if sizes.sum() > MANY:
@@ -159,7 +160,7 @@ def chosen(ink, last):
     try:
         parts = marks.of_figure(main, np.flatnonzero(sizes))
     except PictureError:
-        if cut and not last:
+        if cut.any() and not last:
             return None
         raise
     return np.isin(marks.labels, np.array(parts) + 1)
@@ -334,16 +335,22 @@ def in_form(figure):
 
 
 def of_usual_thickness(figure):
-    """Returns a figure whose lines are as thick as MNIST's for its size: what is thicker is thinned
-    until it is, without coming apart, and what is thinner is widened.
+    """Returns a figure whose lines are as thick as MNIST's for its size: what is thicker is thinned,
+    a blot in it as well, but no line to less than that; what is thinner is widened.
 
     Raises PictureError for a blot, which has no lines.
     """
     size = max(figure.shape)
     if thickness(figure) > 0.4 * size:
         raise PictureError('nothing', 'has a blot on it, and no figure')
-    while thickness(figure) > THICKEST * max(figure.shape) / BOX:
-        figure = cropped(thinned(figure))
+    usual = THICKEST * size / BOX
+    rounds = int(round((thickness(figure) - usual) / 2))
+    if rounds > 0:
+        lines = rounded(skeleton(figure), usual / 2) & figure
+        for _ in range(rounds):
+            figure = thinned(figure) | lines
+        figure = cropped(figure)
+        size = max(figure.shape)
     lacking = THINNEST / BOX * size - thickness(figure)
     if lacking > 0:  # the figure becomes larger with its lines
         radius = lacking / 2 / (1 - THINNEST / BOX)
@@ -385,6 +392,15 @@ def rounded(figure, radius):
                 top, left = reach + down, reach + across
                 wide |= padded[top : top + rows, left : left + columns]
     return wide
+
+
+def skeleton(figure):
+    """Returns the middle of a figure's lines, a pixel thick."""
+    while True:
+        thinner = thinned(figure)
+        if (thinner == figure).all():
+            return figure
+        figure = thinner
 
 
 def thinned(figure):

@@ -6,14 +6,15 @@ import numpy as np
 
 
 def levels(digit, rows, columns):
-    """A digit [28, 28] at any places, as far as they are in it: Catmull and Rom's cubic."""
+    """A digit, as [28, 28], at any places, paper beyond its edge: Catmull and Rom's cubic."""
+    last = np.array(digit.shape) + 5
     digit = np.pad(digit, 3, 'constant')
     row, column = np.floor(rows).astype(int), np.floor(columns).astype(int)
     total = np.zeros(np.broadcast(rows, columns).shape)
     weights = [cubic(rows - row), cubic(columns - column)]
     for i in range(4):
         for j in range(4):
-            places = np.clip(row + 2 + i, 0, 33), np.clip(column + 2 + j, 0, 33)
+            places = np.clip(row + 2 + i, 0, last[0]), np.clip(column + 2 + j, 0, last[1])
             total += weights[0][i] * weights[1][j] * digit[places]
     return np.clip(total, 0, 1)
 
@@ -36,13 +37,17 @@ def drawn(digit, height, width, size, random, place=None, slant=0.03):
     if place is None:
         place = [random.uniform(min(half, n / 2), max(n - half, n / 2)) for n in (height, width)]
     turn, lean = random.uniform(-slant, slant, 2)
-    y, x = np.mgrid[:height, :width] + 0.5
+    top, left = (max(int(middle - 0.9 * size), 0) for middle in place)
+    bottom, right = (int(middle + 0.9 * size) for middle in place)
+    y, x = np.mgrid[top : min(bottom, height), left : min(right, width)] + 0.5
     y, x = (y - place[0]) * 20 / size, (x - place[1]) * 20 / size
     v = levels(
         digit, 13.5 + y * np.cos(turn) + x * np.sin(turn), 13.5 + x + lean * y - y * np.sin(turn)
     )
+    ink = np.zeros((height, width))
     # a pen has a sharper edge; with a still sharper one, the faintest lines would be gone
-    return np.clip(0.5 + (v - 0.5) * min(2, max(1, size / 40)), 0, 1)
+    ink[top:bottom, left:right] = np.clip(0.5 + (v - 0.5) * min(2, max(1, size / 40)), 0, 1)
+    return ink
 
 
 def with_pen(digit, radius, scale=8):

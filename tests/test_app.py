@@ -270,6 +270,27 @@ def test_drawn_digits_are_read(page):
         clear(page)
 
 
+def test_drawn_with_a_finger(page):
+    pen = page.find_element('id', 'pen')
+
+    def touch(kind, *places):
+        points = [
+            {
+                'x': pen.rect['x'] + x * pen.size['width'],
+                'y': pen.rect['y'] + y * pen.size['height'],
+            }
+            for x, y in places
+        ]
+        page.execute_cdp_cmd('Input.dispatchTouchEvent', {'type': kind, 'touchPoints': points})
+
+    for stroke in STROKES['4']:
+        touch('touchStart', stroke[0])
+        for place in stroke[1:]:
+            touch('touchMove', place)
+        touch('touchEnd')
+    until(lambda: read(page) == '4', 'the 4 is read')
+
+
 def test_undo_and_keyboard(page):
     from selenium.webdriver.common.keys import Keys
 
@@ -297,24 +318,30 @@ def test_a_newer_checkpoint_shows_without_a_reload(page):
 
 
 def test_a_photo_is_read_as_from_a_file(page, tmp_path):
-    """Chosen and dropped."""
-    paths = [str(tmp_path / ('%d.png' % i)) for i in (1, 4)]
-    for path, i in zip(paths, (1, 4)):
+    """Chosen, dropped and pasted."""
+    paths = {i: str(tmp_path / ('%d.png' % i)) for i in (1, 4)}
+    for i, path in paths.items():
         with open(path, 'wb') as file:
             file.write(picture(i))
-    _, lines, _ = run(*paths, '--model_dir', page.model)
-    expected = [re.search(r': (\d) \((.+)\)$', line).groups() for line in lines]
-    page.find_element('id', 'file').send_keys(paths[0])
-    until(lambda: tuple(text(page, 'read').split()) == expected[0], 'the chosen photo is read')
-    page.execute_script(
-        """
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(arguments[0])], 'x.png'));
-        document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, bubbles: true}));
-        """,
-        list(picture(4)),
-    )
-    until(lambda: tuple(text(page, 'read').split()) == expected[1], 'the dropped photo is read')
+    _, lines, _ = run(*paths.values(), '--model_dir', page.model)
+    found = [re.search(r': (\d) \((.+)\)$', line).groups() for line in lines]
+    expected = dict(zip(paths, found))
+    page.find_element('id', 'file').send_keys(paths[1])
+    until(lambda: tuple(text(page, 'read').split()) == expected[1], 'the chosen photo is read')
+    for i, event in (
+        (4, "DragEvent('drop', {dataTransfer"),
+        (1, "ClipboardEvent('paste', {clipboardData"),
+    ):
+        page.execute_script(
+            """
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(arguments[0])], 'x.png'));
+            document.body.dispatchEvent(new %s: transfer, bubbles: true}));
+            """
+            % event,
+            list(picture(i)),
+        )
+        until(lambda i=i: tuple(text(page, 'read').split()) == expected[i], event)
     page.find_element('id', 'file').send_keys(__file__)
     until(lambda: 'JPEG' in text(page, 'error'), 'what is no picture is said')
     assert read(page) == ''
@@ -394,6 +421,23 @@ def test_no_checkpoint_yet(driver, trained, tmp_path):
         shutil.copytree(trained, str(model))
         until(lambda: read(driver) == '1', 'the page goes on')
         driver.get('about:blank')
+
+
+def test_the_theme_changes_at_once(page):
+    draw(page, STROKES['7'])
+    until(lambda: read(page) == '7', 'the 7 is read')
+    corner = """
+        const context = document.getElementById('conv2').getContext('2d');
+        return [...context.getImageData(0, 0, 1, 1).data];
+        """
+    papers = []
+    for theme in 'light', 'dark', 'light':
+        features = [{'name': 'prefers-color-scheme', 'value': theme}]
+        page.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': features})
+        time.sleep(0.3)
+        papers.append((page.execute_script(corner), text(page, 'read')))
+    page.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': []})
+    assert papers[0] == papers[2] and sum(papers[0][0][:3]) > sum(papers[1][0][:3])
 
 
 @pytest.mark.parametrize('tag, title', [('zh-CN', '你自己的笔迹'), ('de', 'Your own handwriting')])
