@@ -335,8 +335,8 @@ def in_form(figure):
 
 
 def of_usual_thickness(figure):
-    """Returns a figure whose lines are as thick as MNIST's for its size: what is thicker is thinned,
-    a blot in it as well, but no line to less than that; what is thinner is widened.
+    """Returns a figure whose lines are as thick as MNIST's for its size: what is thicker is
+    thinned, a blot in it as well, but no line to less than that; what is thinner is widened.
 
     Raises PictureError for a blot, which has no lines.
     """
