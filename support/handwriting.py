@@ -227,7 +227,7 @@ class Marks:
                 max(right, self.right[mark]) - min(left, self.left[mark]),
             )
             broken = columns <= 0.05 * whole and rows <= 0.1 * whole  # a line with a gap in it
-            near = max(rows, columns) <= 0.25 * size and not apart
+            near = max(rows, columns) <= 0.35 * size and not apart
             if broken or near or self.faintly[mark] in self.faintly[parts]:
                 parts.append(mark)
             elif self.larger[mark] >= 0.3 * size and not self.along_edge[mark]:
