@@ -28,6 +28,7 @@ CLOSE_UP = 240  # and when it is looked at
 MARGIN = 0.25  # around the figure then, in parts of its larger side
 WINDOWS = 1 / 3, 1 / 8, 1 / 20  # in which the paper shows, in parts of the sheet's larger side
 
+SKEWED = 2.5  # the levels of a sheet, if its figure is not cut out closely
 FAINTEST = 0.08  # ink of what is written
 SMALLEST = 0.025  # larger side of a figure, in parts of the sheet's
 SPECK = 0.05  # of the figure's ink: what has less is dirt
@@ -69,7 +70,13 @@ def scalar(picture):
     coarse, step = reduced(small, 32)
     around = local_median(coarse, 6).repeat(step, axis=0).repeat(step, axis=1)
     away = small[: around.shape[0], : around.shape[1]] - around
-    return picture, (away * away * away).sum() < 0  # there is less ink than paper
+    skewness = (away * away * away).mean() / max((away * away).mean() ** 1.5, 1e-9)
+    if abs(skewness) > SKEWED:  # there is much less ink than paper
+        return picture, skewness < 0
+    # of a figure cut out closely, there is less on the whole and at the edge
+    bright = small > np.percentile(small, [2, 98]).mean()
+    edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
+    return picture, bright.mean() + edge.mean() > 1
 
 
 def ink_of(levels, dark, window):
@@ -143,7 +150,7 @@ def chosen(ink, last):
         marks = Marks(ink, 0.4 * most, max(0.15 * most, FAINTEST / 4))
         if not len(marks.mass):
             return None
-        at_edge = marks.along_edge >= 0.5 * marks.larger
+        at_edge = (marks.along_edge >= 0.5 * marks.larger) & ~marks.fills_sheet
         if not at_edge.any():
             break
         cut |= widened(at_edge[marks.labels - 1] & (marks.labels > 0), 3)
@@ -171,6 +178,7 @@ class Marks:
 
     labels: [rows, columns], 0 for paper and i + 1 for mark i. Of each mark, in arrays: mass, its
     ink; top, left, bottom, right; larger, its larger side; along_edge, its pixels on the edge;
+    fills_sheet, whether it is as large as the sheet: a figure cut out closely, and no frame;
     faintly, a number that marks have in common which are connected by more ink than `faintest`.
     """
 
@@ -192,6 +200,11 @@ class Marks:
         self.larger = np.maximum(self.bottom - self.top, self.right - self.left)
         edge = [side[:3].max(axis=0) for side in self._sides()]
         self.along_edge = np.bincount(np.concatenate(edge), minlength=n + 1)[1:]
+        self.fills_sheet = (
+            (self.bottom - self.top > 0.9 * len(ink))
+            & (self.right - self.left > 0.9 * ink.shape[1])
+            & (self.along_edge < 0.6 * sum(ink.shape))
+        )
 
     def _sides(self):
         return self.labels, self.labels[::-1], self.labels.T, self.labels.T[::-1]

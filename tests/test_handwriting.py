@@ -143,6 +143,45 @@ def test_nothing_written(picture):
     assert as_read(picture)[1] == 'nothing'
 
 
+def test_a_filled_loop_takes_no_line_away():
+    """A 6 by a thick marker: its loop is thinned, and its line is not."""
+    y, x = np.mgrid[:240, :200]
+    sheet = (y - 150) ** 2 + (x - 90) ** 2 < 40**2
+    sheet |= (np.abs(x - 70 - (150 - y) / 3) < 12) & (y > 30) & (y < 150)
+    digit = handwriting.digit(sheets.levels_of(1 - 0.9 * sheet))
+    rows = np.flatnonzero(digit.any(axis=1))
+    assert len(rows) == 20 and (digit[rows[2:8]].sum(axis=1) > 2.2).all()
+    assert digit[rows[10:]].sum(axis=1).max() < 20 * 80 / 160  # as wide as it was written
+
+
+def apart(one, other):
+    """The mean difference of two digits, which may lie a pixel apart."""
+    shifts = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
+    return min(np.abs(np.roll(one, shift, (0, 1)) - other).mean() for shift in shifts)
+
+
+def test_a_figure_that_reaches_into_a_shadow():
+    y, x = np.mgrid[:200, :200]
+    for i in range(20):
+        sheet = drawn(i, place=(120, 115))
+        clean = handwriting.digit(sheet)
+        for across in x - 0.3 * y - 85, y + 0.2 * x - 140, x - 0.45 * y - 110:
+            shadow = 0.5 + 0.5 / (1 + np.exp(np.clip(across / 2, -50, 50)))
+            assert apart(handwriting.digit((sheet * shadow).round().astype(np.uint8)), clean) < 0.06
+
+
+@pytest.mark.parametrize('margin', [1, 2, 6])
+def test_a_figure_cut_out_closely(margin):
+    for i in range(100):
+        sheet = drawn(i, place=(100, 100))
+        rows, columns = (np.flatnonzero((sheet < 180).any(axis=axis)) for axis in (1, 0))
+        part = sheet[rows[0] - margin : rows[-1] + 1 + margin]
+        part = part[:, columns[0] - margin : columns[-1] + 1 + margin]
+        clean = handwriting.digit(sheet)
+        for each in part, 255 - part:
+            assert apart(handwriting.digit(each), clean) < 0.06
+
+
 def test_a_blot_is_no_digit():
     y, x = np.mgrid[:200, :200]
     blot = sheets.levels_of(1.0 * ((y - 90) ** 2 + (x - 80) ** 2 > 20**2))
