@@ -40,8 +40,9 @@ def digit(picture):
 
     Raises PictureError if nothing is written on it, or several figures are.
     """
-    levels, dark = scalar(reduced(picture, LARGEST)[0])
+    levels = scalar(reduced(picture, LARGEST)[0])
     sheet, scale = reduced(levels, SHEET)
+    dark = is_dark(sheet)
     for window in WINDOWS:
         last = window == WINDOWS[-1]
         figure = chosen(without_rules(ink_of(sheet, dark, window * max(sheet.shape))), last)
@@ -55,28 +56,32 @@ def digit(picture):
 def scalar(picture):
     """Returns the levels [rows, columns] of a picture from 0 to 1 in which the ink shows best.
 
-    With them comes whether the ink is darker than the paper. Of a picture in colour it is the
-    level along the first principal component of its details, so that blue on red shows as well.
+    Of a picture in colour they lie along the first principal component of its details, so that
+    blue on red shows as well.
     """
-    small, step = reduced(picture, SHEET)
-    if picture.ndim == 3:
-        detail = small - blurred(small, max(small.shape) // 16)
-        strength = (detail**2).sum(axis=2)
-        strong = detail[strength >= np.percentile(strength, 98)]
-        direction = np.linalg.eigh(strong.T.dot(strong))[1][:, -1]
-        direction *= (1 if direction.sum() >= 0 else -1) / np.abs(direction).sum()
-        darkest = direction[direction < 0].sum()
-        picture, small = (np.dot(each, direction) - darkest for each in (picture, small))
-    coarse, step = reduced(small, 32)
+    if picture.ndim == 2:
+        return picture
+    small, _ = reduced(picture, SHEET)
+    detail = small - blurred(small, max(small.shape) // 16)
+    strength = (detail**2).sum(axis=2)
+    strong = detail[strength >= np.percentile(strength, 98)]
+    direction = np.linalg.eigh(strong.T.dot(strong))[1][:, -1]
+    direction *= (1 if direction.sum() >= 0 else -1) / np.abs(direction).sum()
+    return np.dot(picture, direction) - direction[direction < 0].sum()
+
+
+def is_dark(levels):
+    """Returns whether the ink is darker than the paper: there is less ink than paper."""
+    coarse, step = reduced(levels, 32)
     around = local_median(coarse, 6).repeat(step, axis=0).repeat(step, axis=1)
-    away = small[: around.shape[0], : around.shape[1]] - around
+    away = levels[: around.shape[0], : around.shape[1]] - around
     skewness = (away * away * away).mean() / max((away * away).mean() ** 1.5, 1e-9)
-    if abs(skewness) > SKEWED:  # there is much less ink than paper
-        return picture, skewness < 0
+    if abs(skewness) > SKEWED:
+        return skewness < 0
     # of a figure cut out closely, there is less on the whole and at the edge
-    bright = small > np.percentile(small, [2, 98]).mean()
+    bright = levels > np.percentile(levels, [2, 98]).mean()
     edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
-    return picture, bright.mean() + edge.mean() > 1
+    return bright.mean() + edge.mean() > 1
 
 
 def ink_of(levels, dark, window):
@@ -198,16 +203,14 @@ class Marks:
             np.minimum.at(low, of, where)
             np.maximum.at(high, of, where + 1)
         self.larger = np.maximum(self.bottom - self.top, self.right - self.left)
-        edge = [side[:3].max(axis=0) for side in self._sides()]
+        sides = self.labels, self.labels[::-1], self.labels.T, self.labels.T[::-1]
+        edge = [side[:3].max(axis=0) for side in sides]
         self.along_edge = np.bincount(np.concatenate(edge), minlength=n + 1)[1:]
         self.fills_sheet = (
             (self.bottom - self.top > 0.9 * len(ink))
             & (self.right - self.left > 0.9 * ink.shape[1])
             & (self.along_edge < 0.6 * sum(ink.shape))
         )
-
-    def _sides(self):
-        return self.labels, self.labels[::-1], self.labels.T, self.labels.T[::-1]
 
     def of_figure(self, main, others):
         """Returns the marks that make up one figure with the mark `main`.

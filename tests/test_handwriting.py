@@ -89,6 +89,18 @@ def test_exif(read):
     assert np.mean(read(digits) == LABELS[:n]) >= originals - 0.01
 
 
+def test_a_photo_of_15_megabytes():
+    """12 megapixels with a camera's noise, as a JPEG of the best quality."""
+    small = drawn(3, 300, 400, 150)
+    random = np.random.RandomState(0)
+    photo = small.repeat(10, axis=0).repeat(10, axis=1)[:, :, np.newaxis] * 0.8
+    photo = (photo + random.randint(0, 50, (3000, 4000, 3))).astype(np.uint8)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        content = sess.run(tf.image.encode_jpeg(photo, quality=100, chroma_downsampling=False))
+    assert 15e6 < len(content) < images.MAX_BYTES
+    assert apart(handwriting.digit(images.decode(content)), handwriting.digit(small)) < 0.06
+
+
 def test_strokes_as_the_page_draws_them(read):
     random = np.random.RandomState(0)
     labels = np.arange(100) % 10
