@@ -32,7 +32,7 @@ def anchors(page):
 
 @pytest.mark.parametrize('page', PAGES)
 def test_links(page):
-    for target in re.findall(r'\]\(([^)\s]+)\)', prose(page)):
+    for target in re.findall(r'(?:\]\(|src=")([^)"\s]+)', prose(page)):
         if '://' in target:
             continue
         path, _, anchor = target.partition('#')
