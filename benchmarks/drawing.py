@@ -71,7 +71,7 @@ def saved(model):
 
 def speed(model, seconds, work):
     """Steps per second of the training, while work() is done again and again."""
-    before, begin = saved(model), time.monotonic()
+    before = saved(model)
     while saved(model) == before:  # from save to save
         time.sleep(0.01)
     first, begin = saved(model), time.monotonic()

@@ -43,13 +43,11 @@ def digit(picture):
     levels = scalar(reduced(picture, LARGEST)[0])
     sheet, scale = reduced(levels, SHEET)
     dark = is_dark(sheet)
-    for window in WINDOWS:
-        last = window == WINDOWS[-1]
-        figure = chosen(without_rules(ink_of(sheet, dark, window * max(sheet.shape))), last)
+    for part in WINDOWS:
+        window = part * max(sheet.shape)
+        figure = chosen(without_rules(ink_of(sheet, dark, window)), last=part == WINDOWS[-1])
         if figure is not None:
-            return in_form(
-                black_and_white(close_up(levels, scale, figure, dark, window * max(sheet.shape)))
-            )
+            return in_form(black_and_white(close_up(levels, scale, figure, dark, window)))
     raise PictureError('nothing', 'nothing is written on it, as far as can be seen')
 
 
@@ -356,18 +354,18 @@ def of_usual_thickness(figure):
 
     Raises PictureError for a blot, which has no lines.
     """
-    size = max(figure.shape)
-    if thickness(figure) > 0.4 * size:
+    size, thick = max(figure.shape), thickness(figure)
+    if thick > 0.4 * size:
         raise PictureError('nothing', 'has a blot on it, and no figure')
     usual = THICKEST * size / BOX
-    rounds = int(round((thickness(figure) - usual) / 2))
+    rounds = int(round((thick - usual) / 2))
     if rounds > 0:
         lines = rounded(skeleton(figure), usual / 2) & figure
         for _ in range(rounds):
             figure = thinned(figure) | lines
         figure = cropped(figure)
-        size = max(figure.shape)
-    lacking = THINNEST / BOX * size - thickness(figure)
+        size, thick = max(figure.shape), thickness(figure)
+    lacking = THINNEST / BOX * size - thick
     if lacking > 0:  # the figure becomes larger with its lines
         radius = lacking / 2 / (1 - THINNEST / BOX)
         figure = cropped(rounded(np.pad(figure, int(radius) + 1, 'constant'), radius))

@@ -38,6 +38,12 @@ def _folder(name):
     return name
 
 
+def _png(name):
+    if not name.lower().endswith('.png'):
+        raise argparse.ArgumentTypeError('must end in .png')
+    return name
+
+
 def parse_training(steps, model_dir, default_seed):
     """Returns the training flags: data_dir, model_dir, steps, seed (None if not given), bfloat16.
 
@@ -85,13 +91,36 @@ def parse_testing(interval, model_dir):
     text = (
         'draw the digits read wrongly, by what they are and what they are taken for; implies --once'
     )
-    parser.add_argument('--mistakes', default=argparse.SUPPRESS, metavar='FILE.png', help=text)
+    parser.add_argument(
+        '--mistakes', type=_png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
+    )
     args = parser.parse_args(namespace=argparse.Namespace(mistakes=None))
     if not 0 <= args.interval <= 86400:
         parser.error('argument --interval: must be from 0 to 86400 seconds')
-    if args.mistakes is not None and not args.mistakes.lower().endswith('.png'):
-        parser.error('argument --mistakes: must end in .png')
     args.once = args.once or args.mistakes is not None
+    return args
+
+
+def parse_app(model_dir, port):
+    """Returns the flags of the app: pictures (paths), model_dir, layers (a path or None), port,
+    no_browser. The arguments are the defaults.
+    """
+    description = 'Reads your own handwriting, by the checkpoint of your own training.'
+    parser = _parser(description, model_dir, data_dir=None)
+    text = 'of one digit each: PNG, JPEG, BMP or GIF. Without any, a page in the browser to draw in'
+    parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
+    text = 'draw what the network sees in the one picture, layer by layer'
+    parser.add_argument(
+        '--layers', type=_png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
+    )
+    text = 'of the page, on 127.0.0.1'
+    parser.add_argument('--port', type=int, default=port, metavar='N', help=text)
+    parser.add_argument('--no_browser', action='store_true', help='do not open the page')
+    args = parser.parse_args(namespace=argparse.Namespace(layers=None))
+    if args.layers is not None and len(args.pictures) != 1:
+        parser.error('argument --layers: needs one picture')
+    if not 1 <= args.port <= 65535:
+        parser.error('argument --port: must be from 1 to 65535')
     return args
 
 
@@ -157,6 +186,13 @@ def say(line):
             print(line, file=sys.stderr, flush=True)
 
 
+def printable(text):
+    """Returns a text as stdout can print it in a line: with escapes for what it cannot."""
+    encoding = sys.stdout.encoding or 'ascii'
+    text = text.encode(encoding, 'backslashreplace').decode(encoding)
+    return ''.join(c if c >= ' ' and c != '\x7f' else '\\x%02x' % ord(c) for c in text)
+
+
 def open_standard_descriptors():
     """Opens those of stdin, stdout and stderr that are closed, on the null device.
 
@@ -195,33 +231,3 @@ def run(main):
         except OSError:  # at the end Python would try again, fail, and make the status 120
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)
-
-
-def parse_app(model_dir, port):
-    """Returns the flags of the app: pictures (paths), model_dir, layers (a path or None), port,
-    no_browser. The arguments are the defaults.
-    """
-    description = 'Reads your own handwriting, by the checkpoint of your own training.'
-    parser = _parser(description, model_dir, data_dir=None)
-    text = 'of one digit each: PNG, JPEG, BMP or GIF. Without any, a page in the browser to draw in'
-    parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
-    text = 'draw what the network sees in the one picture, layer by layer'
-    parser.add_argument('--layers', default=argparse.SUPPRESS, metavar='FILE.png', help=text)
-    text = 'of the page, on 127.0.0.1'
-    parser.add_argument('--port', type=int, default=port, metavar='N', help=text)
-    parser.add_argument('--no_browser', action='store_true', help='do not open the page')
-    args = parser.parse_args(namespace=argparse.Namespace(layers=None))
-    if args.layers is not None and not args.layers.lower().endswith('.png'):
-        parser.error('argument --layers: must end in .png')
-    if args.layers is not None and len(args.pictures) != 1:
-        parser.error('argument --layers: needs one picture')
-    if not 1 <= args.port <= 65535:
-        parser.error('argument --port: must be from 1 to 65535')
-    return args
-
-
-def printable(text):
-    """Returns a text as stdout can print it in a line: with escapes for what it cannot."""
-    encoding = sys.stdout.encoding or 'ascii'
-    text = text.encode(encoding, 'backslashreplace').decode(encoding)
-    return ''.join(c if c >= ' ' and c != '\x7f' else '\\x%02x' % ord(c) for c in text)
