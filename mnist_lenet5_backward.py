@@ -9,14 +9,13 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
 """
 
-# before TensorFlow, for which `support` chooses the faster arithmetic
-from support import checkpoints, terminal, training
+# before TensorFlow, for its settings
+from support import checkpoints, command_line, training
 
-import numpy as np
 import tensorflow.compat.v1 as tf
-
 import input_data  # for the vanished tensorflow.examples.tutorials.mnist
 import mnist_lenet5_forward
+import numpy as np
 
 BATCH_SIZE = 100  # images per step
 LEARNING_RATE_BASE = 0.005  # at the start
@@ -26,28 +25,27 @@ STEPS = 50000  # a run ends at the next multiple
 MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
 MODEL_NAME = 'mnist_model'  # and the step: mnist_model-301
-SEED = None  # of everything random; None: that of the training resumed, or DEFAULT_SEED
-DEFAULT_SEED = 1
 SAVE_STEPS = 100  # from one checkpoint to the next
-KEEP = 5  # checkpoints
-BFLOAT16 = False  # compute in 16 bits and not 32, on processors that can
+SEED = 1  # of everything random; a training that is resumed goes on with its own
 
 
-def backward(mnist):
+def backward(mnist, seed=None, bfloat16=False):
     """Trains on mnist.train up to the next multiple of STEPS, from the current checkpoint if
     there is one.
 
     mnist.train needs `num_examples` and `next_batch(n)`, which returns grey levels [n, 784]
     and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
-    has input_data's `seek`. Raises checkpoints.CheckpointError, training.NotFiniteError and
-    signals.Interrupted, all of support.
+    has input_data's `seek`. seed: in the place of SEED and of that of the training resumed;
+    bfloat16: compute in 16 bits and not 32, on processors that can.
+
+    Raises checkpoints.CheckpointError, training.TrainingError and training.Interrupted, all of
+    support.
     """
     # all that keeps a training from losing anything: its seed, session, steps and saves
-    run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, DEFAULT_SEED, BFLOAT16)
+    run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # What has been read of a resource variable, TensorFlow 2's only kind, is not changed by an
-        # update in the same sess.run; of 1's older kind it may be, and with it the loss.
+        # so that the loss is that of the weights before the update, not of some after it
         tf.get_variable_scope().set_use_resource(True)
 
         # placeholders are like a function's parameters: every sess.run feeds them anew
@@ -96,9 +94,9 @@ def backward(mnist):
             train_op = tf.no_op(name='train')  # one name for both, to run them together
             step_taken = global_step.read_value()
 
-        saver = tf.train.Saver(max_to_keep=KEEP)
+        saver = tf.train.Saver()
 
-        with run.session(saver, global_step, learning_rate) as sess:
+        with run.session(saver, global_step, learning_rate, bfloat16) as sess:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
@@ -108,7 +106,7 @@ def backward(mnist):
                 checkpoints.restore(saver, sess, ckpt)
 
             # i counts on from the restored step; after it, step is i + 1
-            for i in run.steps(mnist.train, BATCH_SIZE, STEPS, SAVE_STEPS):
+            for i in run.steps(mnist.train, BATCH_SIZE, STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
                     xs,
@@ -119,8 +117,8 @@ def backward(mnist):
                         mnist_lenet5_forward.NUM_CHANNELS,
                     ),
                 )
-                _, loss_value, step, cem_value, learning_rate_value = sess.run(
-                    [train_op, loss, step_taken, cem, learning_rate],
+                _, loss_value, step = sess.run(
+                    [train_op, loss, step_taken],
                     feed_dict={x: reshaped_xs, y_: ys, seed_and_step: [run.seed, i]},
                 )
                 if i % SAVE_STEPS == 0 or step == run.end:
@@ -129,18 +127,16 @@ def backward(mnist):
                         % (step, loss_value),
                         flush=True,
                     )
-                    run.save(step, loss_value, cem_value, learning_rate_value)
+                    run.save(step, loss_value)
 
 
 def main():
-    global STEPS, MODEL_SAVE_PATH, SEED, BFLOAT16
-    args = terminal.parse_training(STEPS, MODEL_SAVE_PATH, DEFAULT_SEED)
-    STEPS, MODEL_SAVE_PATH, SEED = args.steps, args.model_dir, args.seed
-    BFLOAT16 = args.bfloat16
-    checkpoints.check_folder(MODEL_SAVE_PATH)  # before the data, which take a while
+    global STEPS, MODEL_SAVE_PATH
+    args = command_line.parse_training(STEPS, MODEL_SAVE_PATH, SEED)
+    STEPS, MODEL_SAVE_PATH = args.steps, args.model_dir
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
-    backward(mnist)
+    backward(mnist, args.seed, args.bfloat16)
 
 
 if __name__ == '__main__':
-    terminal.run(main)
+    command_line.run(main)

@@ -21,7 +21,7 @@ CONV2_SIZE = 5
 CONV2_KERNEL_NUM = 64
 
 FC_SIZE = 512  # neurons
-OUTPUT_NODE = 10  # one for each digit
+OUTPUT_NODE = 10  # classes, one for each digit
 
 
 def get_weight(shape, regularizer):
@@ -31,7 +31,7 @@ def get_weight(shape, regularizer):
     Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
     collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
     """
-    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1, seed=seed_of_next_variable()))
+    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
     if regularizer is not None:  # large weights cost something: they fit the noise as well
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
@@ -55,13 +55,6 @@ def max_pool_2x2(x):
     [n, rows / 2, columns / 2, channels], rounded up.
     """
     return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
-
-
-def seed_of_next_variable():
-    """Returns a seed with which tf.set_random_seed gives the same initial values in every
-    TensorFlow. Without it, 1 and 2 derive the seed of an operation in different ways.
-    """
-    return None if tf.get_default_graph().seed is None else len(tf.global_variables())
 
 
 def dropout(x, rate, seed=None):

@@ -11,15 +11,14 @@ looks for one every five seconds, until Ctrl-C, and prints
 
 import time
 
-# before TensorFlow, for which `support` chooses the faster arithmetic
-from support import checkpoints, processor, reports, terminal, watching
+# before TensorFlow, for its settings
+from support import command_line, pictures, tensorboard, watching
 
-import numpy as np
 import tensorflow.compat.v1 as tf
-
 import input_data
-import mnist_lenet5_backward
 import mnist_lenet5_forward
+import mnist_lenet5_backward
+import numpy as np
 
 TEST_INTERVAL_SECS = 5
 TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
@@ -35,7 +34,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises support's checkpoints.CheckpointError.
     """
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as g:
         x = tf.placeholder(
             tf.float32,
             [
@@ -58,8 +57,8 @@ def test(mnist, wait=False, once=False, mistakes=None):
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
-        report = reports.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test, mistakes)
-        watcher = watching.Watcher(ema_restore, wait, once)  # so that each is tested once
+        curves = tensorboard.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test)
+        watcher = watching.Watcher(ema_restore, wait)  # so that each is tested once
         while True:
             with tf.Session() as sess:
                 ckpt = watcher.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
@@ -86,34 +85,30 @@ def test(mnist, wait=False, once=False, mistakes=None):
                             % (global_step, accuracy_score),
                             flush=True,
                         )
-                        report.add(global_step, accuracy_score, logits, ckpt.is_latest)
+                        curves.add(global_step, accuracy_score, logits, ckpt)
+                        if mistakes:
+                            pictures.write_mistakes(mistakes, mnist.test, logits)
                         if once:
                             return accuracy_score
-                elif not (ckpt or wait or watcher.tested):
+                else:
                     print('No checkpoint file found', flush=True)
-                    return None
+                    return
             time.sleep(TEST_INTERVAL_SECS)
 
 
 def run_in_chunks(sess, fetch, placeholder, values):
     """Returns `fetch`, one for each of the `values`, which are fed TEST_BATCH_SIZE at a time."""
-    starts = range(0, len(values), TEST_BATCH_SIZE)
-    feeds = [{placeholder: values[i : i + TEST_BATCH_SIZE]} for i in starts]
-    return np.concatenate([sess.run(fetch, feed_dict=feed) for feed in feeds])
+    chunks = np.split(values, range(TEST_BATCH_SIZE, len(values), TEST_BATCH_SIZE))
+    return np.concatenate([sess.run(fetch, feed_dict={placeholder: chunk}) for chunk in chunks])
 
 
 def main():
     global TEST_INTERVAL_SECS
-    args = terminal.parse_testing(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
-    TEST_INTERVAL_SECS = args.interval
-    mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
-    checkpoints.check_folder(args.model_dir)
-    processor.give_way()
+    args = command_line.parse_testing(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
+    TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH = args.interval, args.model_dir
     mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
-    if args.wait:
-        terminal.say('waiting for checkpoints in %s' % args.model_dir)
     return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 
 
 if __name__ == '__main__':
-    terminal.run(main)
+    command_line.run(main, niceness=19)  # a training beside it goes first

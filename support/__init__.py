@@ -1,6 +1,8 @@
-"""All that is not the lecture's subject. To be imported before TensorFlow, for these two calls."""
+"""The care around training and testing. Imported before TensorFlow, which reads these settings."""
 
-from . import processor, terminal
+import os
 
-terminal.open_standard_descriptors()
-processor.choose_arithmetic()
+# its faster arithmetic, oneDNN, which by itself it uses on some processors only
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+# no more memory of a graphics card than it needs, so that a test fits beside a training
+os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')

@@ -10,16 +10,18 @@ import ntpath
 import os
 import re
 import time
-from types import SimpleNamespace
 
 import tensorflow.compat.v1 as tf
+from google.protobuf import text_format
 
-from . import files, terminal
+from . import command_line, files
 
-TENSORFLOW_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)  # of bad files
+READ_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)  # TensorFlow's, of files
+# on a Chinese Windows, TensorFlow cannot decode the message of the system
+WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
+# the message of the file `checkpoint`, a class without a public name
+CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name'))
 PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
-# a line of the file `checkpoint`: the text form of TensorFlow's CheckpointState
-FIELD = re.compile(r"""\s*(\w+)\s*:\s*(?:(["'])(.*)\2|[\w.+-]+)\s*|\s*(?:#.*)?""")
 
 
 class CheckpointError(Exception):
@@ -31,130 +33,87 @@ class CheckpointError(Exception):
 class DamagedError(CheckpointError):
     """A checkpoint, or the file `checkpoint`, is missing or not as it was written."""
 
-    def __init__(self, problem, advice):
-        super().__init__('%s; %s' % (problem, advice))
-        self.problem = problem
-
-
-class UnknownNameError(DamagedError):
-    """The file `checkpoint` names what is not there and not in its list: a slip of the pen."""
-
 
 def get_checkpoint_state(model_dir):
-    """Returns what the file `checkpoint` says, None if there are no checkpoints.
+    """Returns the CheckpointState in the file `checkpoint`, None if there are no checkpoints.
 
-    That is model_checkpoint_path, the current checkpoint, is_latest: whether none was saved after
-    it, and `problem`: None, or why the file has no say and model_checkpoint_path is the checkpoint
-    of the highest step instead. Raises CheckpointError.
+    Its model_checkpoint_path, the current one, and all_model_checkpoint_paths lead into model_dir,
+    which may have been moved or copied; the first is model_dir itself if the file has no say.
+    tf.train.get_checkpoint_state fails if Notepad has put a byte order mark before it.
     """
-    found = by_step(model_dir)
-    names = listed(model_dir)
     path = os.path.join(model_dir, 'checkpoint')
-    problem = None
-    if not names:
-        problem = '%s: %s' % (path, 'cannot be read' if os.path.exists(path) else 'missing')
-        if not found and not os.path.exists(path):
-            return None
-        if not found:
-            problem += ', and there is no checkpoint beside it'
-            raise DamagedError(problem, 'delete it to train anew')
-    current, *others = names or found
-    path = os.path.join(model_dir, current)
-    if found and current not in others and not os.path.exists(path + '.index'):
-        problem = '%s: there is no %s' % (os.path.join(model_dir, 'checkpoint'), current)
-        raise UnknownNameError(problem, 'name one of %s' % ', '.join(found))
-    latest = names[-1] if len(names) > 1 else (found or names)[0]
-    return SimpleNamespace(model_checkpoint_path=path, problem=problem, is_latest=current == latest)
-
-
-def listed(model_dir):
-    """Returns the names in the file `checkpoint`, the current one and then all, if any.
-
-    tf.train.get_checkpoint_state does not read it when Notepad has put a byte order mark before it.
-    """
-    content = files.read(os.path.join(model_dir, 'checkpoint')) or b''
+    if not by_step(model_dir) and not os.path.exists(path):
+        return None
     try:
-        fields = [FIELD.fullmatch(line) for line in content.decode('utf-8-sig').splitlines()]
-        found = {'model_checkpoint_path': [], 'all_model_checkpoint_paths': []}
-        for key, _, path in (field.groups() for field in fields):
-            # A folder may have been moved or copied: its own files count, wherever the paths lead.
-            path = (path or '').encode().decode('unicode_escape').encode('latin-1').decode()
-            found.setdefault(key, []).append(ntpath.basename(path))
-    except (UnicodeError, AttributeError):  # no text, no field
-        return []
-    current = found['model_checkpoint_path'][-1:]
-    return current + found['all_model_checkpoint_paths'] if any(current) else []
+        content = (files.read(path) or b'').decode('utf-8-sig')
+        written = text_format.Parse(content, CheckpointState())
+    except (text_format.ParseError, UnicodeDecodeError):
+        written = CheckpointState()
+    paths = [written.model_checkpoint_path, *written.all_model_checkpoint_paths]
+    current, *others = [os.path.join(model_dir, ntpath.basename(path)) for path in paths]
+    return CheckpointState(model_checkpoint_path=current, all_model_checkpoint_paths=others)
 
 
 def by_step(model_dir):
-    """Returns the names of the checkpoints in a folder, the highest step first."""
-    found = [re.fullmatch(r'(.+-(\d+))\.index', name) for name in check_folder(model_dir)]
-    found = sorted((int(match.group(2)), match.group(1)) for match in found if match)
-    return [name for _, name in reversed(found)]
+    """Returns the paths of the checkpoints in a folder, the highest step first.
 
-
-def check_folder(model_dir):
-    """Returns the names of the files in a folder, none if it does not exist.
-
-    Raises CheckpointError if it can never hold checkpoints.
+    Raises CheckpointError if the folder can never hold checkpoints, OSError if it cannot be read.
     """
-    refused = None
     if set(model_dir) & set('*?[]'):
-        refused = 'TensorFlow takes * ? [ ] for a pattern; rename it'
-    elif '\\' in model_dir and os.sep != '\\':
-        refused = 'TensorFlow loses checkpoints behind a \\ here; write / between folders'
-    elif '://' in model_dir:
-        refused = 'is no folder; checkpoints are kept on this machine only'
-    elif os.path.islink(model_dir.rstrip('/')) and not os.path.exists(model_dir):
-        refused = 'is a link to a folder that does not exist; make that folder, or use another'
-    elif re.search('[\ud800-\udfff]', model_dir):
-        refused = 'TensorFlow cannot use a name that is not UTF-8; rename it'
-    try:
-        names = [] if refused else os.listdir(model_dir or '.')
-    except FileNotFoundError:
-        names = []
-    except OSError as error:
-        refused = 'cannot be read (%s); use another folder' % reason(error)
-    if refused:
-        raise CheckpointError('%s: %s' % (model_dir, refused))
-    return names
+        line = '%s: TensorFlow takes * ? [ ] for a pattern; rename it'
+        raise CheckpointError(line % model_dir)
+    found = [path[: -len('.index')] for path in files.matching(model_dir, r'.+-\d+\.index')]
+    return sorted(found, key=lambda path: -int(path.split('-')[-1]))
 
 
-def restore(saver, sess, ckpt, variables=None, say=terminal.say):
-    """Restores the current checkpoint or, if that is damaged, the highest step that is whole.
+def refuse_typing_error(model_dir):
+    """Raises CheckpointError if the file `checkpoint` names as current what is neither there nor
+    in its list. Says that checkpoint.txt, which Notepad likes to make of it, is not read.
+    """
+    path, found = os.path.join(model_dir, 'checkpoint'), by_step(model_dir)
+    if os.path.exists(path + '.txt'):
+        line = '%s.txt: is not read; to go on from what it names, rename it to `checkpoint`'
+        command_line.say(line % path)
+    ckpt = get_checkpoint_state(model_dir)
+    if found and ckpt.model_checkpoint_path not in [*found, *ckpt.all_model_checkpoint_paths]:
+        current, *found = map(os.path.basename, [ckpt.model_checkpoint_path, *found])
+        if current:
+            line = '%s: there is no %s; name one of %s'
+            raise CheckpointError(line % (path, current, ', '.join(found)))
+
+
+def restore(saver, sess, ckpt, variables=None, say=command_line.say):
+    """Restores the current checkpoint or, if that is damaged, the newest that is whole.
 
     It says so then, and points ckpt.model_checkpoint_path to it.
-    variables: {name in the checkpoint: variable}; None for all of the graph, by their names.
-    Raises CheckpointError, also for a checkpoint of another network.
+    ckpt: what get_checkpoint_state has returned; variables: {name in the checkpoint: variable},
+    None for all of the graph. Raises CheckpointError, also for a checkpoint of another network.
     """
-    if variables is None:
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
-    problem, another = ckpt.problem, None
-    folder, current = os.path.split(ckpt.model_checkpoint_path)
-    for name in [current] + [name for name in by_step(folder) if name != current]:
-        path = os.path.join(folder, name)
+    current, problem = ckpt.model_checkpoint_path, None
+    others = [path for path in by_step(os.path.dirname(current)) if path != current]
+    for path in [current, *others]:
         try:
             restore_path(saver, sess, path, variables)
-        except DamagedError as error:
-            problem = problem or error.problem
-        except CheckpointError as error:  # somebody's that lies there is no reason to end
-            if not problem:
+        except CheckpointError as error:
+            if not (problem or isinstance(error, DamagedError)):
                 raise
-            another = another or error
+            problem = problem or error
         else:
             if problem:
-                say('%s; taking %s instead' % (problem, name))
+                say('%s; taking %s instead' % (problem, os.path.basename(path)))
             ckpt.model_checkpoint_path = path
             return
-    if another:
-        raise another
-    advice = 'there is no whole checkpoint beside it; empty the folder to train anew'
-    raise DamagedError(problem, advice)
+    line = '%s; there is no whole checkpoint beside it; empty the folder to train anew'
+    raise DamagedError(line % problem)
 
 
-def restore_path(saver, sess, path, variables):
+def restore_path(saver, sess, path, variables=None):
     """Restores one checkpoint. Raises DamagedError and, for another network, CheckpointError."""
+    if variables is None:
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
     try:
+        if not os.path.basename(path):
+            raise ValueError('the file `checkpoint` is missing or damaged')
         if not os.path.isfile(path + '.index'):  # TensorFlow might take the name for a pattern
             raise ValueError('%s.index is missing' % os.path.basename(path))
         reader = tf.train.load_checkpoint(path)
@@ -170,32 +129,29 @@ def restore_path(saver, sess, path, variables):
                 line += 'in the file `checkpoint`, or use another folder'
                 raise CheckpointError(line % ((path, name) + found + expected))
         saver.restore(sess, path)
-    except TENSORFLOW_ERRORS as error:
-        problem = '%s: cannot be restored (%s)' % (path, reason(error))
-        raise DamagedError(problem, 'delete it') from error
+    except READ_ERRORS as error:
+        raise DamagedError('%s: cannot be restored (%s)' % (path, reason(error))) from error
 
 
 class Manager:
     """Saves the checkpoints of a training; inside the `with` it has their folder to itself."""
 
-    def __init__(self, path, notes):
-        """path: of the checkpoints, without their step; notes: {name: text} for beside them."""
+    def __init__(self, path, seed):
+        """path: of the checkpoints, without their step; seed: for the file beside them."""
         self.folder, name = os.path.dirname(path) or '.', os.path.basename(path)
-        self._path, self._notes = path, notes
-        self._warned = set()
-        self._lock_path = os.path.join(self.folder, 'lock')
-        self._lock = files.Lock(self._lock_path)
-        texts = '|'.join(['checkpoint', *notes])
-        self._temporary = r'(%s)%s|(checkpoint|seed)\.tmp' % (texts, re.escape(files.TEMPORARY))
-        self._temporary += r'|%s-\d+\.(data-\d+-of-\d+|index)\.tempstate\d+' % re.escape(name)
+        self._path, self._seed = os.path.join(self.folder, name), seed
+        self._lock = files.Lock(os.path.join(self.folder, 'lock'))
+        # what a save leaves that did not come to its end, TensorFlow's part and ours
+        self._temporary = r'%s-\d+\.(data-\d+-of-\d+|index)\.tempstate\d+' % re.escape(name)
+        self._temporary += r'|(checkpoint|seed)' + re.escape(files.TEMPORARY)
 
     def __enter__(self):
-        """Raises CheckpointError if the folder is in use, or cannot be used."""
-        self._patiently(self._take_folder)
+        """Raises files.LockError if the folder is in use, CheckpointError if it cannot be used."""
+        self._patiently(self._lock.take)
+        files.remove(files.matching(self.folder, self._temporary))
         return self
 
     def __exit__(self, *error):
-        self._remove_temporary_files()
         self._lock.release()
 
     def save(self, saver, sess, step):
@@ -212,76 +168,46 @@ class Manager:
         for pause in (*PAUSES, None):
             try:
                 return action(*args)
-            except BlockingIOError as error:
-                line = '%s: process %s trains in this folder; stop it, or use another --model_dir'
-                raise CheckpointError(line % (self._lock_path, error)) from error
-            except (OSError, *TENSORFLOW_ERRORS) as error:
-                if isinstance(error, FileExistsError) and error.filename == self._lock_path:
-                    line = (
-                        '%s: is not the lock of a training (%s); rename it, or use another folder'
-                    )
-                    raise CheckpointError(line % (self._lock_path, error.strerror)) from error
+            except WRITE_ERRORS as error:
                 if pause is None:
                     line = '%s: cannot be written to (%s); make room or give permission, or use '
                     line += 'another folder'
                     raise CheckpointError(line % (self.folder, reason(error))) from error
             time.sleep(pause)
 
-    def _take_folder(self):
-        if not self._lock.take():
-            self._warn('has no locks: start no second training in it')
-        self._remove_temporary_files()
-
     def _save(self, saver, sess, step):
-        self._lock.take()
-        self._remove_temporary_files()
-        for name, text in self._notes.items():
-            files.write(os.path.join(self.folder, name), text.encode())
-        # no .meta file: nobody reads it, and it is a third of the time
-        path = saver.save(
-            sess, self._path, global_step=step, write_meta_graph=False, write_state=False
-        )
-        current = os.path.basename(path)
-        for written in self._files(current):
+        os.makedirs(self.folder, exist_ok=True)
+        files.write(os.path.join(self.folder, 'seed'), b'%d\n' % self._seed)
+        try:
+            # no .meta file: nobody reads it, and it is a third of the time
+            path = saver.save(
+                sess, self._path, global_step=step, write_meta_graph=False, write_state=False
+            )
+        except ValueError as error:  # of a folder that has vanished
+            raise OSError(reason(error)) from error
+        for written in [*self._files(path), self.folder]:
             files.flush(written)
-        if not files.flush(self.folder):
-            self._warn('cannot flush folders: a power failure may cost the last checkpoint')
-        last, *names = listed(self.folder) or [None]
-        names = [name for name in names if name != current] + [current]
+        last = get_checkpoint_state(self.folder)
+        paths = [other for other in last.all_model_checkpoint_paths if other != path] + [path]
         # a training may have gone back to an old one
-        names.sort(key=lambda name: (name == current, name == last))
-        self._write_list(current, names)
+        paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         keep = saver.as_saver_def().max_to_keep
         # only what is listed is ours, so that what is not gone stays listed, for the next save
-        gone = [name for name in names[:-keep] if files.remove(self._files(name))]
-        if gone:
-            self._write_list(current, [name for name in names if name not in gone])
-
-    def _warn(self, missing):
-        if missing not in self._warned:
-            self._warned.add(missing)
-            terminal.say('%s: this file system %s' % (self.folder, missing))
-
-    def _write_list(self, current, names):
-        folder = os.path.abspath(self.folder)
-        state = tf.train.generate_checkpoint_state_proto(folder, current, names)
+        listed = [old for old in paths[:-keep] if not files.remove(self._files(old))]
+        names = [os.path.basename(other) for other in listed + paths[-keep:]]
+        state = CheckpointState(model_checkpoint_path=names[-1], all_model_checkpoint_paths=names)
         files.write(os.path.join(self.folder, 'checkpoint'), str(state).encode())
 
-    def _files(self, name):
+    def _files(self, path):
         """Returns the paths of a checkpoint's files."""
-        return files.matching(self.folder, re.escape(name) + r'\.(data-\d+-of-\d+|index|meta)')
-
-    def _remove_temporary_files(self):
-        """Removes what a save leaves that did not come to its end, TensorFlow's part and ours."""
-        if self._lock.is_held():
-            files.remove(files.matching(self.folder, self._temporary))
+        name = re.escape(os.path.basename(path))
+        return files.matching(self.folder, name + r'\.(data-\d+-of-\d+|index|meta)')
 
 
 def reason(error):
     """Returns what matters of an error; of TensorFlow's many lines, the one before the node."""
     if isinstance(error, UnicodeDecodeError):  # of a message that Windows gave in its own encoding
-        encoding = getattr(locale, 'getencoding', locale.getpreferredencoding)()  # from 3.11 on
-        error = error.object.decode(encoding, 'replace')
+        error = error.object.decode(locale.getpreferredencoding(False), 'replace')
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     found = re.search(r'(.+)\n\s*\[\[', str(error))

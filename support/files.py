@@ -5,12 +5,16 @@ all of it down to the disk. What is in them, and words for an OSError, are other
 """
 
 import contextlib
-import errno
 import os
 import re
 
 TEMPORARY = '.mnist_lenet5_tmp'  # ends the name of a file that is being written
-NOT_SUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+
+
+class LockError(Exception):
+    """A lock cannot be had; one line says why, and what to do."""
+
+    exit_status = 1
 
 
 class Lock:
@@ -18,56 +22,38 @@ class Lock:
 
     def __init__(self, path):
         self._path = path
-        self._file = None
 
     def take(self):
-        """Makes the folder and locks the file until the process ends; anew if it was deleted.
+        """Makes the folder and locks the file until release, or the end of the process.
 
-        Returns whether the file system has locks. Raises BlockingIOError, whose text is its number,
-        if another process holds the lock, FileExistsError if the file is no lock, and another
-        OSError if there can be no such file.
+        Raises LockError if another process holds the lock or the file is no lock, and OSError if
+        there can be no such file.
         """
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        if self.is_held():
-            return True
-        self.release()
-        if os.path.islink(self._path):
-            raise FileExistsError(errno.EEXIST, 'a link', self._path)
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open(self._path, 'a+b'))
-            file.seek(0)
-            number = file.read(100).strip()  # it may be that of another process
-            if not re.fullmatch(rb'\d*', number):
-                raise FileExistsError(errno.EEXIST, 'no number in it', self._path)
-            try:
-                is_locked = _lock(file, True)
-            except (BlockingIOError, PermissionError) as error:
-                raise BlockingIOError(number.decode()) from error
-            file.truncate(0)
-            file.write(b'%d\n' % os.getpid())
-            file.flush()
-            stack.pop_all()  # it stays open
-        self._file = file
-        return is_locked
-
-    def is_held(self):
-        """Returns whether it is taken, and the file not deleted since."""
-        if not self._file or not os.path.exists(self._path):
-            return False
-        return os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno()))
+        self._file = open(self._path, 'a+b')
+        self._file.seek(0)
+        number = self._file.read(100).strip().decode('latin-1')  # it may be another process's
+        if os.path.islink(self._path) or not re.fullmatch(r'\d*', number):
+            line = '%s: is not the lock of a training; rename it, or use another folder'
+            raise LockError(line % self._path)
+        try:
+            _lock(self._file, True)
+        except (BlockingIOError, PermissionError) as error:
+            line = '%s: process %s trains in this folder; stop it, or use another --model_dir'
+            raise LockError(line % (self._path, number)) from error
+        except OSError:
+            pass  # this file system has no locks
+        self._file.truncate(0)
+        self._file.write(b'%d\n' % os.getpid())
+        self._file.flush()
 
     def release(self):
-        if self._file:
-            with self._file, contextlib.suppress(OSError):
-                _lock(self._file, False)
-            self._file = None
+        with self._file, contextlib.suppress(OSError):
+            _lock(self._file, False)
 
 
 def _lock(file, hold):
-    """Locks or unlocks an open file. Returns whether the file system has locks.
-
-    Raises BlockingIOError or PermissionError if another process has locked it.
-    """
+    """Locks or unlocks an open file."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -75,14 +61,8 @@ def _lock(file, hold):
 
         file.seek(1 << 30)  # far from the number, which would be locked too
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK if hold else msvcrt.LK_UNLCK, 1)
-        return True
-    try:
+    else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if hold else fcntl.LOCK_UN)
-    except OSError as error:
-        if error.errno not in NOT_SUPPORTED:
-            raise
-        return False
-    return True
 
 
 def write(path, content):
@@ -113,23 +93,18 @@ def read(path):
 
 
 def flush(path):
-    """Writes a file, or the names in a folder, from memory to the disk.
-
-    Returns whether it could: some file systems cannot do it for folders.
-    """
+    """Writes a file, or the names in a folder, from memory to the disk."""
     is_folder = os.path.isdir(path)
     if is_folder and os.name != 'posix':
-        return True  # Windows has no such call
+        return  # Windows has no such call
     file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
         os.fsync(file)
-    except OSError as error:
-        if not is_folder or error.errno not in NOT_SUPPORTED:
+    except OSError:
+        if not is_folder:  # which some file systems cannot flush
             raise
-        return False
     finally:
         os.close(file)
-    return True
 
 
 def remove(paths):
@@ -141,6 +116,6 @@ def remove(paths):
 
 
 def matching(folder, pattern):
-    """Returns the paths of the files in a folder whose whole name matches, sorted."""
-    names = sorted(name for name in os.listdir(folder) if re.fullmatch(pattern, name))
-    return [os.path.join(folder, name) for name in names]
+    """Returns the paths of the files in a folder, if any, whose whole name matches, sorted."""
+    names = sorted(os.listdir(folder or '.')) if os.path.exists(folder or '.') else []
+    return [os.path.join(folder, name) for name in names if re.fullmatch(pattern, name)]

@@ -3,13 +3,12 @@
 All are uint8 arrays, [rows, columns] of grey levels or [rows, columns, 3] of red, green, blue.
 """
 
-import functools
-
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from . import files
+
 DIGIT = 28  # pixels, both ways
-CLASSES = 10
 MAX_WRONG = 100  # digits in the picture of those read wrongly
 
 # colours of the confusion sheet
@@ -22,30 +21,21 @@ READ_INK = (190, 74, 40)
 
 CELL_SIZE = 4 * DIGIT  # pixels, both ways; 4 x 4 digits, or twice as many half as large
 GAP = 4  # pixels between two cells
-MARGIN = 24
 
 
 def png(picture):
     """Returns the bytes of a PNG file of a picture."""
-    return _encoder()(picture.reshape(*picture.shape[:2], -1))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        return sess.run(tf.image.encode_png(picture.reshape(*picture.shape[:2], -1)))
 
 
-@functools.lru_cache(maxsize=None)
-def _encoder():
-    """Returns TensorFlow's encoder, made once: to make it takes as long as to encode."""
-    with tf.Graph().as_default():
-        picture = tf.placeholder(tf.uint8, [None, None, None])
-        return tf.Session().make_callable(tf.image.encode_png(picture), [picture])
-
-
-def kernels(w, scale=8):
-    """Returns a picture of kernels [rows, columns, 1, n], eight in a line.
-
-    Zero is grey, and the weight farthest from it white or black. scale: pixels to a weight.
+def kernels(w):
+    """Returns a picture of kernels [rows, columns, channels, n], the first channel of each, eight
+    in a line. Zero is grey, and the weight farthest from it white or black.
     """
     levels = 127.5 * (1 + w[:, :, 0] / max(np.abs(w).max(), 1e-9))
     tiles = np.transpose(levels, (2, 0, 1)).round().astype(np.uint8)
-    return _tiled(_scaled(tiles, scale), 8, scale // 2)
+    return _tiled(_scaled(tiles, 8), 8, 4)
 
 
 def wrong(images, labels, predictions):
@@ -53,49 +43,49 @@ def wrong(images, labels, predictions):
 
     images: [n, 784] grey levels from 0 to 1; labels and predictions: class numbers [n].
     """
-    chosen = np.flatnonzero(labels != predictions)[:MAX_WRONG]
-    tiles = (255 * images[chosen].reshape(-1, DIGIT, DIGIT)).round().astype(np.uint8)
-    return _tiled(tiles, 10, 2, 64)
+    chosen = images[labels != predictions][:MAX_WRONG].reshape(-1, DIGIT, DIGIT)
+    return _tiled((255 * chosen).round().astype(np.uint8), 10, 2, 64)
 
 
-def confusion(images, labels, predictions):
-    """Returns a picture of the confusion matrix made of the digits: true class down, read across.
+def write_mistakes(path, data, logits):
+    """Writes the confusion matrix, made of the digits, into a PNG file. Raises OSError.
 
-    Off the diagonal each cell holds the very digits of its true class that are read as the other,
-    as large as lets them fit; of more than 64 the first 64. The digits on the left and above are
-    the means of the classes, so that it needs no font.
+    The true class goes down, what is read across. Off the diagonal each cell holds the very digits
+    of its true class that are read as the other, as large as lets them fit; of more than 64 the
+    first 64. On the left and above are the means of the classes, so that it needs no font.
 
-    images: [n, 784] grey levels from 0 to 1; labels and predictions: class numbers [n].
+    data: `images` [n, 784], grey levels from 0 to 1, and one-hot `labels` [n, classes]; logits:
+    [n, classes].
     """
-    digits = images.reshape(-1, DIGIT, DIGIT)
-    head = 2 * DIGIT + 2 * GAP
-    pitch = CELL_SIZE + GAP
-    sheet = np.tile(np.array(PAPER, float), (2 * MARGIN + head + CLASSES * pitch,) * 2 + (1,))
+    labels, predictions = np.argmax(data.labels, axis=1), np.argmax(logits, axis=1)
+    digits, classes = data.images.reshape(-1, DIGIT, DIGIT), logits.shape[1]
+    side = (classes + 1) * (CELL_SIZE + GAP) + GAP
+    sheet = np.tile(np.array(PAPER, np.uint8), (side, side, 1))
 
-    def draw(ink, centre, colour):
-        """Blends a colour into the sheet around `centre`; ink: [rows, columns], 0 to 1."""
-        top, left = centre[0] - ink.shape[0] // 2, centre[1] - ink.shape[1] // 2
-        part = sheet[top : top + ink.shape[0], left : left + ink.shape[1]]
-        part += ink[..., np.newaxis] * (np.array(colour) - part)
+    def fill(row, column, paper, colour, tile):
+        """Fills a cell with its paper and, in the middle, a tile of ink from 0 to 1."""
+        ink = np.zeros((CELL_SIZE, CELL_SIZE, 1))
+        (height, width), (top, left) = tile.shape, (CELL_SIZE - np.array(tile.shape)) // 2
+        ink[top : top + height, left : left + width, 0] = tile
+        y, x = GAP + np.array([row, column]) * (CELL_SIZE + GAP)
+        levels = paper + ink * np.subtract(colour, paper)
+        sheet[y : y + CELL_SIZE, x : x + CELL_SIZE] = levels.round()
 
-    first = MARGIN + head + GAP + CELL_SIZE // 2  # the middle of the first cell, both ways
-    middles = range(first, first + CLASSES * pitch, pitch)
-    for true, y in enumerate(middles):
-        of_class = digits[labels == true]
-        mean = of_class.mean(axis=0) if len(of_class) else np.zeros((DIGIT, DIGIT))
-        draw(_scaled(mean, 2), (y, MARGIN + DIGIT), TRUE_INK)
-        draw(_scaled(mean, 2), (MARGIN + DIGIT, y), READ_INK)
-        for read, x in enumerate(middles):
-            draw(np.ones((CELL_SIZE, CELL_SIZE)), (y, x), RIGHT if true == read else CELL)
-            chosen = digits[(labels == true) & (predictions == read)]
-            if len(chosen) and true != read:
-                draw(_block(chosen), (y, x), INK)
-    return sheet.round().astype(np.uint8)
+    for true in range(classes):
+        of_class, read_as = digits[labels == true], predictions[labels == true]
+        if len(of_class):
+            mean = _scaled(of_class.mean(axis=0), 2)
+            fill(true + 1, 0, PAPER, TRUE_INK, mean)
+            fill(0, true + 1, PAPER, READ_INK, mean)
+        for read in range(classes):
+            chosen = of_class[read_as == read] if read != true else of_class[:0]
+            fill(true + 1, read + 1, RIGHT if read == true else CELL, INK, _block(chosen))
+    files.write(path, png(sheet))
 
 
 def _block(digits):
     """Returns a square-like arrangement of digits [n, rows, columns] that fits into a cell."""
-    columns = min(8, int(np.ceil(np.sqrt(len(digits)))))
+    columns = min(8, max(1, int(np.ceil(np.sqrt(len(digits))))))
     scale = 2 if columns <= 2 else 1 if columns <= 4 else 0.5
     return _tiled(_scaled(digits[:64], scale), columns)
 

@@ -1,23 +1,36 @@
 """A training from its seed to its last save: what `backward` talks to.
 
-Owns the seed, and that nothing is lost however a training ends. How a folder is locked and written
-to, a signal deferred or a line shown, checkpoints, signals and terminal know.
+Owns the seed, the end by a signal, the arithmetic, and that nothing is lost however a training
+ends. How a folder is locked and written to or a line shown, checkpoints and command_line know.
 """
 
 import contextlib
 import os
 import re
+import signal
+import threading
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from . import checkpoints, files, processor, reports, signals, terminal
+from . import checkpoints, command_line, files, tensorboard
+
+SIGNALS = 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'  # the last is Windows' Ctrl-Break
+BFLOAT16 = 'auto_mixed_precision_onednn_bfloat16'  # of grappler, TensorFlow's optimizer
 
 
-class NotFiniteError(Exception):
-    """The loss or a variable has become infinite or nan; one line says which, and what to do."""
+class TrainingError(Exception):
+    """A training cannot go on, or not so; one line says why, and what to do."""
 
     exit_status = 1
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended the training; one line says what is saved."""
+
+    def __init__(self, signum, line):
+        super().__init__(line)
+        self.exit_status = 128 + signum
 
 
 class Run:
@@ -26,150 +39,138 @@ class Run:
     seed: of all its random numbers; end: its last step, known when the steps begin.
     """
 
-    def __init__(self, model_dir, name, seed, default_seed, bfloat16):
-        """seed: None for that of the training resumed, or default_seed. Raises CheckpointError."""
-        if not name or set(name) & set('/\\*?[]'):
-            raise checkpoints.CheckpointError('MODEL_NAME: %r is no name for a file' % name)
-        self.seed, said = choose_seed(model_dir, seed, default_seed)
-        arithmetic = 'bfloat16' if bfloat16 else 'float32'
-        self._said = said + check_arithmetic(model_dir, arithmetic)
+    def __init__(self, model_dir, name, default_seed, seed=None):
+        """seed: in the place of the one kept in model_dir, and of default_seed, which is that of
+        a new training. Raises CheckpointError and TrainingError.
+        """
+        checkpoints.refuse_typing_error(model_dir)
+        self.seed = choose_seed(model_dir, default_seed, seed)
         self.end = None
-        self._bfloat16 = bfloat16
-        self._saved = None  # the step, or that of the start
-        notes = {'seed': '%d\n' % self.seed, 'arithmetic': arithmetic + '\n'}
-        self._manager = checkpoints.Manager(os.path.join(model_dir, name), notes)
+        self._manager = checkpoints.Manager(os.path.join(model_dir, name), self.seed)
 
     @contextlib.contextmanager
-    def session(self, saver, global_step, learning_rate):
+    def session(self, saver, global_step, learning_rate, bfloat16=False):
         """A tf.Session inside which signals are deferred, and no other training uses the folder.
 
         Made when the graph has all its variables. If a signal, or a reader of stdout that went
         away, has ended the steps early, the last one is saved before the session is closed.
-        Raises CheckpointError, NotFiniteError and, after a signal, signals.Interrupted.
+        Raises files.LockError, CheckpointError, TrainingError and, after a signal, Interrupted.
         """
-        config = processor.session_config(self._bfloat16)
-        with tf.Session(config=config) as sess, self._manager, signals.Deferred() as self._asked:
-            for line in self._said:
-                terminal.say(line)
-            self._saver, self._sess, self._global_step = saver, sess, global_step
-            self._finite = _Finite(sess, learning_rate)
+        self._saver, self._global_step, self._learning_rate = saver, global_step, learning_rate
+        numbers = [variable for variable in tf.global_variables() if variable.dtype.is_floating]
+        self._finite = {v.op.name: tf.reduce_all(tf.is_finite(v)) for v in numbers}
+        config = session_config(bfloat16)
+        with tf.Session(config=config) as sess, self._manager, deferred_signals() as signals:
+            self._sess, self._signals = sess, signals
             unread = None
             try:
                 yield sess
-            except OSError as error:  # of print
+            except OSError as error:  # of print, as after `| head`
                 unread = error
             step = int(sess.run(global_step))
-            if self._saved is not None and (unread or self._asked.signum and step < self.end):
-                if step != self._saved:
-                    self._save(step)
-                if self._asked.signum:  # also if unread: Ctrl-C in `| tee log` ends tee, too
-                    line = 'stopped; step %d is saved in %s, run the same command again to go on'
-                    line %= step, self._manager.folder
-                    raise signals.Interrupted(self._asked.signum, line)
+            if self.end and step != self._saved:
+                self.save(step)
+            if signals and step != self.end:  # if unread, too: Ctrl-C in `| tee log` ends tee
+                line = 'stopped; step %d is saved in %s, run the same command again to go on'
+                raise Interrupted(signals[0], line % (step, self._manager.folder))
             if unread:
                 raise unread
 
-    def steps(self, data, batch_size, length, save_steps):
+    def steps(self, data, batch_size, length):
         """Yields the steps from the restored one to before `end`, or to that in which a signal
-        comes. On a terminal a live line says where it is, between the lines of every save_steps.
+        comes. On a terminal a live line says where it is.
 
         data: if it has input_data's `seek`, that finds the batch of the first step.
         """
         start = int(self._sess.run(self._global_step))
         self.end = (start // length + 1) * length
-        terminal.say('training from step %d to step %d' % (start, self.end))
+        folder = os.path.abspath(self._manager.folder)
+        line = 'training from step %d to step %d; checkpoints go to %s'
+        command_line.say(line % (start, self.end, folder))
         if hasattr(data, 'seek'):  # others' data sets may have no such method
             data.seek(start * batch_size, self.seed)
         self._saved = start
-        self._report = reports.Training(self._manager.folder, self._sess, start)
-        for i in terminal.live_range(start, self.end, length, save_steps):
-            yield i
-            if self._asked.signum:
+        self._curves = tensorboard.Training(folder, start, self._sess, self._learning_rate)
+        for step in command_line.live_range(start, self.end, length):
+            yield step
+            if self._signals:
                 return
 
-    def save(self, step, loss, cross_entropy, learning_rate):
-        """Saves a checkpoint of `step` and adds its numbers to the curves.
+    def save(self, step, loss=None):
+        """Saves a checkpoint of `step` and, given its loss, adds its numbers to the curves.
 
-        Raises NotFiniteError if the loss or a variable is not finite, CheckpointError if the
+        Raises TrainingError if the loss or a variable is not finite, CheckpointError if the
         checkpoint cannot be written. In both cases those before it are as they were.
         """
-        self._save(step, loss)
-        self._report.add(step, loss, cross_entropy, learning_rate)
-
-    def _save(self, step, loss=None):
-        self._finite.check(step, loss)
-        self._manager.save(self._saver, self._sess, step)
-        self._saved = step
-
-
-def choose_seed(model_dir, seed, default):
-    """Returns `seed`, or if it is None the one kept in model_dir, or else `default`; and what there
-    is to say: a list of a line if it is not the one kept.
-
-    Raises checkpoints.CheckpointError if what is kept is no seed, and is not to be replaced.
-    """
-    path, kept = _note(model_dir, 'seed', r'\d{1,10}')
-    found = 'missing'
-    if kept is not None:
-        kept = int(kept) if kept and int(kept) < 2**31 else None
-        found = 'cannot be read' if kept is None else 'has %d' % kept
-    is_resumed = bool(checkpoints.by_step(model_dir))
-    if found == 'cannot be read' and not is_resumed:
-        _refuse(path)
-    if found == 'cannot be read' and seed is None:
-        raise checkpoints.CheckpointError('%s: %s; give one with --seed' % (path, found))
-    if not is_resumed:
-        return default if seed is None else seed, []
-    seed = next(number for number in (seed, kept, default) if number is not None)
-    line = '%s: %s; going on with seed %d' % (path, found, seed)
-    return seed, [] if seed == kept else [line]
-
-
-def check_arithmetic(model_dir, arithmetic):
-    """Returns what there is to say: a list of a line if another arithmetic is kept in model_dir.
-
-    Raises checkpoints.CheckpointError if what is kept is none.
-    """
-    path, kept = _note(model_dir, 'arithmetic', 'float32|bfloat16')
-    if kept == '':
-        _refuse(path)
-    if kept in (None, arithmetic) or not checkpoints.by_step(model_dir):
-        return []
-    return ['%s: has %s; going on with %s' % (path, kept, arithmetic)]
-
-
-def _note(model_dir, name, pattern):
-    """Returns the path of a text file beside the checkpoints and what it says: None if there is no
-    such file, '' if it is of another form.
-    """
-    path = os.path.join(model_dir, name)
-    if not os.path.lexists(path):
-        return path, None
-    text = (files.read(path) or b'').decode('utf-8', 'replace').strip()
-    return path, text if re.fullmatch(pattern, text) else ''
-
-
-def _refuse(path):
-    line = '%s: is not a file of a training; rename it, or use another folder' % path
-    raise checkpoints.CheckpointError(line)
-
-
-class _Finite:
-    """Whether the numbers of a training are finite, without which they are not saved."""
-
-    def __init__(self, sess, learning_rate):
-        numbers = {'loss': tf.add_n(tf.get_collection('losses'))}  # the part that needs no batch
-        numbers.update((v.op.name, v) for v in tf.global_variables() if v.dtype.is_floating)
-        self._finite = {name: tf.reduce_all(tf.is_finite(n)) for name, n in numbers.items()}
-        self._sess, self._learning_rate = sess, learning_rate
-
-    def check(self, step, loss):
-        """Raises NotFiniteError. loss: that of the step, or None where it is not known."""
         finite = self._sess.run(self._finite)
-        if loss is not None:
-            finite['loss'] = np.isfinite(loss)
+        finite['loss'] = loss is None or np.isfinite(loss)
         for name in finite:
             if not finite[name]:
                 line = 'step %d: %s is not finite, at learning rate %g; it is not saved. Lower '
                 line += 'LEARNING_RATE_BASE and run again, to go on from the checkpoint before it'
-                raise NotFiniteError(line % (step, name, self._sess.run(self._learning_rate)))
+                raise TrainingError(line % (step, name, self._sess.run(self._learning_rate)))
+        self._manager.save(self._saver, self._sess, step)
+        self._saved = step
+        if loss is not None:
+            self._curves.add(step, loss)
+
+
+def choose_seed(model_dir, default, seed=None):
+    """Returns `seed`; if that is None, the one kept in model_dir beside checkpoints, or `default`.
+
+    It says so if it is not the one kept. Raises TrainingError if that cannot be read.
+    """
+    if not checkpoints.by_step(model_dir):
+        return default if seed is None else seed
+    path = os.path.join(model_dir, 'seed')
+    text = (files.read(path) or b'').decode('latin-1').strip()
+    kept = int(text) if re.fullmatch(r'\d{1,10}', text) else None
+    if kept is None and seed is None and os.path.exists(path):
+        raise TrainingError('%s: cannot be read; give the seed with --seed' % path)
+    chosen = next(number for number in (seed, kept, default) if number is not None)
+    if chosen != kept:
+        command_line.say('%s: has %s; going on with seed %d' % (path, kept, chosen))
+    return chosen
+
+
+def session_config(bfloat16):
+    """Returns the options of a session: with `bfloat16`, convolutions and matrix products take
+    bfloat16 numbers, of 8 bits of precision, and add up in float32. Variables stay float32.
+
+    Raises TrainingError if TensorFlow or, as far as Linux says, the processor cannot do that.
+    """
+    config = tf.ConfigProto()
+    if bfloat16:
+        options = config.graph_options.rewrite_options
+        features = files.read('/proc/cpuinfo') or b'amx_bf16'  # only Linux has this file
+        if not hasattr(options, BFLOAT16) or not re.search(rb'avx512_bf16|amx_bf16', features):
+            line = '--bfloat16: TensorFlow %s or this processor (without avx512_bf16 and amx_bf16) '
+            line += 'has no such arithmetic; train without the flag'
+            raise TrainingError(line % tf.__version__)
+        setattr(options, BFLOAT16, options.ON)
+    return config
+
+
+@contextlib.contextmanager
+def deferred_signals():
+    """Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only go into the list it gives.
+
+    A second Ctrl-C does what it did before. Signals that were ignored stay ignored, and off the
+    main thread all are left as they are.
+    """
+    received, handlers = [], {}
+
+    def defer(signum, frame):
+        received.append(signum)
+        if signum == signal.SIGINT:
+            signal.signal(signum, handlers[signum])
+
+    if threading.current_thread() is threading.main_thread():
+        for signum in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+            if signal.getsignal(signum) not in (signal.SIG_IGN, None):
+                handlers[signum] = signal.signal(signum, defer)
+    try:
+        yield received
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)

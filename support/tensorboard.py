@@ -1,0 +1,118 @@
+"""What TensorBoard shows of a training and of its tests: tensorboard --logdir model
+
+Owns the numbers that are drawn and the event files, in folders `train` and `test` beside the
+checkpoints. A folder that cannot be written to costs the curves from there on, and nothing else.
+"""
+
+import os
+import socket
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from . import checkpoints, command_line, pictures
+
+
+class Training:
+    """The run `train`: what it shows of the steps that are saved."""
+
+    def __init__(self, model_dir, start, sess, learning_rate):
+        """start: the step from which the training goes on; learning_rate: a tensor."""
+        self._file = _EventFile(os.path.join(model_dir, 'train'))
+        self._file.begin(start + 1)
+        self._sess = sess
+        first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
+        self._fetches = {'learning_rate': learning_rate, 'l2': tf.add_n(losses or [0.0])}
+        if len(first.shape) == 4:  # the kernels of a convolution
+            self._fetches['kernels'] = first
+        self._last = time.monotonic(), start
+
+    def add(self, step, loss):
+        """Adds the numbers of a step, and the kernels of the first convolution after it.
+
+        Of the loss, from before the update, those L2 terms are taken that are there after it.
+        """
+        values = self._sess.run(self._fetches)
+        now = time.monotonic()
+        (then, last), self._last = self._last, (now, step)
+        scalars = {
+            'loss': loss,
+            'cross_entropy': loss - values['l2'],
+            'l2': values['l2'],
+            'learning_rate': values['learning_rate'],
+            'steps_per_second': (step - last) / (now - then),
+        }
+        kernels = [pictures.kernels(values['kernels'])] if 'kernels' in values else []
+        self._file.add(step, scalars, 'conv1_kernels', kernels)
+
+
+class Testing:
+    """The run `test`: what it shows of the checkpoints that are tested."""
+
+    def __init__(self, model_dir, data):
+        """data: `images` [n, 784], one-hot `labels` [n, 10]."""
+        self._file = _EventFile(os.path.join(model_dir, 'test'))
+        self._images, self._labels = data.images, np.argmax(data.labels, axis=1)
+        self._last = float('inf')
+
+    def add(self, step, accuracy, logits, ckpt):
+        """Adds what a test of all the data has given.
+
+        step: the end of the checkpoint's name; logits: [n, 10]; ckpt: of get_checkpoint_state. On
+        the curve only numbers have a place, and only the checkpoint that was saved last: one to
+        which somebody has gone back would make TensorBoard drop what came after it.
+        """
+        saved_last = (ckpt.all_model_checkpoint_paths or [ckpt.model_checkpoint_path])[-1]
+        if not step.isdigit() or ckpt.model_checkpoint_path != saved_last:
+            return
+        if int(step) <= self._last:
+            self._file.begin(int(step))
+        self._last = int(step)
+        log_sums = np.logaddexp.reduce(logits, axis=1)
+        cross_entropy = np.mean(log_sums - logits[np.arange(len(logits)), self._labels])
+        scalars = {'accuracy': accuracy, 'cross_entropy': cross_entropy}
+        wrong = pictures.wrong(self._images, self._labels, np.argmax(logits, axis=1))
+        self._file.add(self._last, scalars, 'wrong_digits', [wrong])
+
+
+class _EventFile:
+    """Writes TFRecords of tf.Event, each down to the file at once.
+
+    tf.summary.FileWriter writes them in a thread, which a full disk ends with a traceback.
+    """
+
+    def __init__(self, folder):
+        self._folder, self._path, self._failed = folder, '', False
+
+    def begin(self, step):
+        """Makes TensorBoard drop what it has of `step` and later ones, of another branch."""
+        self._add(step, session_log=tf.SessionLog(status=tf.SessionLog.START))
+
+    def add(self, step, scalars, name, images):
+        """scalars: {name: number}; images: of one name, grey levels [rows, columns], uint8."""
+        values = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        for picture in images:
+            image = tf.Summary.Image(encoded_image_string=pictures.png(picture), colorspace=1)
+            image.height, image.width = picture.shape
+            values.append(tf.Summary.Value(tag=name, image=image))
+        self._add(step, summary=tf.Summary(value=values))
+
+    def _add(self, step, **what):
+        if self._failed:
+            return
+        try:
+            events = [dict(what, step=step)]
+            if not os.path.exists(self._path):  # the first time, or after `rm -rf model`
+                os.makedirs(self._folder, exist_ok=True)
+                name = 'events.out.tfevents.%.6f.%s' % (time.time(), socket.gethostname())
+                self._path = os.path.join(self._folder, name)
+                self._file = tf.io.TFRecordWriter(self._path)
+                events.insert(0, {'file_version': 'brain.Event:2'})
+            for event in events:
+                self._file.write(tf.Event(wall_time=time.time(), **event).SerializeToString())
+            self._file.flush()
+        except checkpoints.WRITE_ERRORS as error:
+            self._failed = True
+            line = '%s: no more curves (%s)' % (self._folder, checkpoints.reason(error))
+            command_line.say(line)
