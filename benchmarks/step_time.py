@@ -56,7 +56,7 @@ def times_of(step, steps):
     return times[WARM_UP:]
 
 
-def between_batches(module, steps):
+def between_batches(module, steps, **options):
     """Returns the seconds of each step of module.backward(), from one next_batch to the next."""
     xs, labels = digits()
     batch = xs.reshape(BATCH, 784), np.eye(10)[labels]
@@ -73,7 +73,7 @@ def between_batches(module, steps):
     with tempfile.TemporaryDirectory() as folder:
         module.MODEL_SAVE_PATH = folder
         try:
-            module.backward(SimpleNamespace(train=data))
+            module.backward(SimpleNamespace(train=data), **options)
         except Enough:
             pass
     return list(np.diff(calls))[WARM_UP:]
@@ -82,8 +82,7 @@ def between_batches(module, steps):
 def ours(steps, bfloat16=False):
     import mnist_lenet5_backward
 
-    mnist_lenet5_backward.BFLOAT16 = bfloat16
-    return between_batches(mnist_lenet5_backward, steps)
+    return between_batches(mnist_lenet5_backward, steps, bfloat16=bfloat16)
 
 
 def the_lecture(steps):

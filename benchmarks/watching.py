@@ -25,10 +25,9 @@ TRAIN = ['mnist_lenet5_backward.py']
 WATCH = ['mnist_lenet5_test.py', '--wait']
 WATCH_WITHOUT_GIVING_WAY = [
     '-c',
-    'from support import processor, terminal\n'
+    'from support import command_line\n'
     'import mnist_lenet5_test\n'
-    'processor.give_way = lambda: None\n'
-    'terminal.run(mnist_lenet5_test.main)',
+    'command_line.run(mnist_lenet5_test.main)',
     '--wait',
 ]
 

@@ -63,7 +63,7 @@ def main():
     import tensorflow.compat.v1 as tf
 
     spent['import of TensorFlow'] = time.perf_counter() - start
-    from support import checkpoints, reports
+    from support import checkpoints, tensorboard
 
     import input_data
     import mnist_lenet5_backward
@@ -95,7 +95,7 @@ def main():
 
     mnist.train.next_batch = interrupted_next_batch
     tf.Session.run = recording_run
-    reports.Training.add = timed('curves', reports.Training.add)
+    tensorboard.Training.add = timed('curves', tensorboard.Training.add)
     mnist_lenet5_backward.print = timed('printing', builtins.print)
     mnist_lenet5_backward.STEPS = args.steps + 1  # the last block is compared too
     with tempfile.TemporaryDirectory() as folder:
