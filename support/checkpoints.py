@@ -20,7 +20,7 @@ READ_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)  # Tens
 # on a Chinese Windows, TensorFlow cannot decode the message of the system
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
 # the message of the file `checkpoint`, a class without a public name
-CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name'))
+CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
 PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
 
 

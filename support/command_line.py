@@ -29,11 +29,11 @@ def parser(description, model_dir, data_dir=None):
 
 
 def arguments():
-    """Returns the arguments of the process; of those of a Jupyter kernel, not its own -f."""
-    given = sys.argv[1:]
+    """Returns the arguments of the process, but for a Jupyter kernel's own: -f X.json, --X.y=z."""
+    given = '\0'.join(sys.argv[1:])
     if hasattr(sys, 'ps1'):
-        given = re.sub('(^|\0)--?f[=\0][^\0]*[.]json', '', '\0'.join(given)).split('\0')
-    return list(filter(None, given))
+        given = re.sub(r'(^|\0)(--?f[=\0][^\0]*[.]json|--\w+[.][^\0]*)', '', given)
+    return [argument for argument in given.split('\0') if argument]
 
 
 def png(name):

@@ -1,0 +1,94 @@
+"""The scripts in the cells of a real Jupyter kernel, which goes on whatever happens in one."""
+
+import pytest
+from conftest import ROOT, small_mnist
+
+nbformat = pytest.importorskip('nbformat')
+nbclient = pytest.importorskip('nbclient')
+pytest.importorskip('ipykernel')
+
+pytestmark = pytest.mark.posix  # os.kill with SIGINT is another thing on Windows
+
+START = """
+import os, signal, sys, threading
+os.chdir(%r)
+sys.path.insert(0, %r)
+sys.argv[1:] += ['--data_dir', %r, '--model_dir', %r]
+handler = signal.getsignal(signal.SIGINT)
+import input_data, mnist_lenet5_backward as lesson, mnist_lenet5_test as testing
+lesson.BATCH_SIZE, lesson.STEPS = 2, 4
+"""
+INTERRUPTED = """
+mnist = input_data.read_data_sets(%r, one_hot=True)
+lesson.STEPS = 10**6
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+lesson.backward(mnist)
+"""
+AGAIN = """
+assert signal.getsignal(signal.SIGINT) is handler
+before = testing.test(mnist, once=True)
+lesson.STEPS = 1
+lesson.backward(mnist)
+lesson.backward(mnist)
+assert before and testing.test(mnist, once=True)
+"""
+RUN = """
+before = os.getpid()
+%%run mnist_lenet5_backward.py --steps 1 --data_dir %s --model_dir %s
+assert os.getpid() == before and signal.getsignal(signal.SIGINT) is handler
+"""
+TYPING_ERROR = "sys.argv[1:] = ['--stpes', '3']\nlesson.main()"
+
+
+@pytest.fixture(scope='module')
+def cells(tmp_path_factory):
+    """The outputs of the cells, in one kernel: (all that was printed, the error)."""
+    folder = tmp_path_factory.mktemp('notebook')
+    data, model = str(folder), str(folder / 'model')
+    for name, content in small_mnist(train=5100).items():
+        (folder / name).write_bytes(content)
+    sources = [
+        START % (ROOT, ROOT, data, model),
+        'lesson.main()',
+        INTERRUPTED % data,
+        AGAIN,
+        RUN % (data, str(folder / 'another')),
+        TYPING_ERROR,
+        '1 + 1',
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    nbclient.NotebookClient(notebook, timeout=300, allow_errors=True).execute()
+    found = []
+    for cell in notebook.cells:
+        errors = [out.evalue for out in cell.outputs if out.output_type == 'error']
+        printed = ''.join(out.get('text', '') for out in cell.outputs)
+        found.append((printed, errors[0] if errors else None))
+    return found
+
+
+def test_the_kernels_own_arguments_are_passed_over(cells):
+    printed, error = cells[1]
+    assert error is None and 'After 4 training step(s)' in printed
+
+
+def test_an_interrupted_cell_says_where_it_stopped(cells):
+    printed, error = cells[2]
+    assert 'training from step 4 to' in printed
+    assert error.startswith('stopped; step ') and 'run the same command again' in error
+
+
+def test_again_in_any_order(cells):
+    printed, error = cells[3]
+    assert error is None
+    assert printed.count('test accuracy = ') == 2
+    assert printed.count('training from step ') == 2
+
+
+def test_run_leaves_no_handler(cells):
+    printed, error = cells[4]
+    assert error is None and 'After 1 training step(s)' in printed
+
+
+def test_a_typing_error_is_refused_and_the_kernel_lives(cells):
+    assert '--stpes' in cells[5][0] and cells[5][1] == '2'
+    assert cells[6][1] is None
