@@ -75,11 +75,11 @@ def refuse_typing_error(model_dir):
         line = '%s.txt: is not read; to go on from what it names, rename it to `checkpoint`'
         command_line.say(line % path)
     ckpt = get_checkpoint_state(model_dir)
-    if found and ckpt.model_checkpoint_path not in [*found, *ckpt.all_model_checkpoint_paths]:
-        current, *found = map(os.path.basename, [ckpt.model_checkpoint_path, *found])
-        if current:
-            line = '%s: there is no %s; name one of %s'
-            raise CheckpointError(line % (path, current, ', '.join(found)))
+    current = ckpt and os.path.basename(ckpt.model_checkpoint_path)
+    listed = ckpt.all_model_checkpoint_paths if ckpt else []
+    if current and found and ckpt.model_checkpoint_path not in [*found, *listed]:
+        names = ', '.join(map(os.path.basename, found))
+        raise CheckpointError('%s: there is no %s; name one of %s' % (path, current, names))
 
 
 def restore(saver, sess, ckpt, variables=None, say=command_line.say):

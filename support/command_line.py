@@ -91,7 +91,7 @@ def live_range(start, end, length):
     recent = collections.deque([(time.monotonic(), start)], maxlen=50)  # of the last ten seconds
     for step in range(start, end):
         now = time.monotonic()
-        if _on_terminal() and now - recent[-1][0] >= LIVE_SECS:
+        if now - recent[-1][0] >= LIVE_SECS and sys.stderr and sys.stderr.isatty():
             speed = (step - recent[0][1]) / (now - recent[0][0])
             recent.append((now, step))
             left, part = (end - step) / speed, 100 * (step - end + length) // length
@@ -101,18 +101,15 @@ def live_range(start, end, length):
         yield step
 
 
-def _on_terminal():
-    return sys.stderr and sys.stderr.isatty()  # pythonw has no stderr
-
-
 def say(line, end='\n'):
     """Says a line of ours on stderr, over the live line; with end='\\r' it is one."""
-    if _on_terminal():
+    if not sys.stderr:  # as in pythonw; print would take stdout for None
+        return
+    if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
         line = (line[:width] if end == '\r' else line).ljust(width)
     with contextlib.suppress(OSError):  # nobody listens, which is no reason to end
-        if sys.stderr:  # print would take stdout for None
-            print(line, end=end, file=sys.stderr, flush=True)
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
 def run(main, niceness=0):

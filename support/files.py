@@ -95,16 +95,15 @@ def read(path):
 def flush(path):
     """Writes a file, or the names in a folder, from memory to the disk."""
     is_folder = os.path.isdir(path)
-    if is_folder and os.name != 'posix':
-        return  # Windows has no such call
-    file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
     try:
-        os.fsync(file)
+        file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
     except OSError:
-        if not is_folder:  # which some file systems cannot flush
+        if not is_folder:  # which Windows cannot flush, nor can some file systems
             raise
-    finally:
-        os.close(file)
 
 
 def remove(paths):

@@ -19,7 +19,7 @@ INK = (38, 38, 46)
 TRUE_INK = (22, 94, 131)
 READ_INK = (190, 74, 40)
 
-CELL_SIZE = 4 * DIGIT  # pixels, both ways; 4 x 4 digits, or twice as many half as large
+CELL_SIZE = 4 * DIGIT  # pixels, both ways; 4 x 4 digits
 GAP = 4  # pixels between two cells
 
 
@@ -51,8 +51,8 @@ def write_mistakes(path, data, logits):
     """Writes the confusion matrix, made of the digits, into a PNG file. Raises OSError.
 
     The true class goes down, what is read across. Off the diagonal each cell holds the very digits
-    of its true class that are read as the other, as large as lets them fit; of more than 64 the
-    first 64. On the left and above are the means of the classes, so that it needs no font.
+    of its true class that are read as the other, as large as lets them fit; of more than 16 the
+    first 16. On the left and above are the means of the classes, so that it needs no font.
 
     data: `images` [n, 784], grey levels from 0 to 1, and one-hot `labels` [n, classes]; logits:
     [n, classes].
@@ -85,15 +85,12 @@ def write_mistakes(path, data, logits):
 
 def _block(digits):
     """Returns a square-like arrangement of digits [n, rows, columns] that fits into a cell."""
-    columns = min(8, max(1, int(np.ceil(np.sqrt(len(digits))))))
-    scale = 2 if columns <= 2 else 1 if columns <= 4 else 0.5
-    return _tiled(_scaled(digits[:64], scale), columns)
+    columns = min(4, max(1, int(np.ceil(np.sqrt(len(digits))))))
+    return _tiled(_scaled(digits[:16], 2 if columns <= 2 else 1), columns)
 
 
 def _scaled(tiles, scale):
-    """Returns tiles [..., rows, columns] of `scale` times the size: a whole number, or 0.5."""
-    if scale < 1:
-        return tiles.reshape(-1, DIGIT // 2, 2, DIGIT // 2, 2).mean(axis=(2, 4))
+    """Returns tiles [..., rows, columns] of `scale` times the size, a whole number."""
     return tiles.repeat(scale, axis=-2).repeat(scale, axis=-1)
 
 

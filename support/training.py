@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import signal
-import threading
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -26,11 +25,7 @@ class TrainingError(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has ended the training; one line says what is saved."""
-
-    def __init__(self, signum, line):
-        super().__init__(line)
-        self.exit_status = 128 + signum
+    """A signal has ended the training; one line says what is saved. exit_status: 128 and it."""
 
 
 class Run:
@@ -72,7 +67,9 @@ class Run:
                 self.save(step)
             if signals and step != self.end:  # if unread, too: Ctrl-C in `| tee log` ends tee
                 line = 'stopped; step %d is saved in %s, run the same command again to go on'
-                raise Interrupted(signals[0], line % (step, self._manager.folder))
+                interrupted = Interrupted(line % (step, self._manager.folder))
+                interrupted.exit_status = 128 + signals[0]
+                raise interrupted
             if unread:
                 raise unread
 
@@ -165,7 +162,7 @@ def deferred_signals():
         if signum == signal.SIGINT:
             signal.signal(signum, handlers[signum])
 
-    if threading.current_thread() is threading.main_thread():
+    with contextlib.suppress(ValueError):  # off the main thread
         for signum in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
             if signal.getsignal(signum) not in (signal.SIG_IGN, None):
                 handlers[signum] = signal.signal(signum, defer)
