@@ -137,9 +137,10 @@ def run(main, niceness=0):
         status = error.exit_status
         say(str(error) if isinstance(error, KeyboardInterrupt) else 'error: %s' % error)
     if is_ours:
-        try:
-            print(end='', flush=True)
-        except OSError:  # at its end Python would try again, fail, and make the status 120
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            try:
+                stream.flush()
+            except OSError:  # at its end Python would try again, fail, and make the status 120
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(status)
     return status
