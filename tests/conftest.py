@@ -1,6 +1,7 @@
 import gzip
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
+SIGNALS = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)]
 
 
 # it would hide from the tests of the scripts what buffers do
@@ -104,8 +106,8 @@ class Happening(Noise):
         return super().next_batch(batch_size)
 
 
-def send(signum):
-    return lambda: os.kill(os.getpid(), signum)
+def send(*signums):
+    return lambda: [os.kill(os.getpid(), signum) for signum in signums]
 
 
 def at_first_call(monkeypatch, name, happening):
@@ -121,6 +123,18 @@ def at_first_call(monkeypatch, name, happening):
 
 
 @pytest.fixture
+def handlers():
+    """Those of a process in the foreground, whatever runs the tests; and the old ones after it."""
+    old = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    for signum in SIGNALS:
+        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for signum in SIGNALS:
+        signal.signal(signum, old[signum])
+
+
+@pytest.fixture
 def train(tmp_path, monkeypatch, capsys):
     """train(steps): a run on batches of two; returns its steps on stdout and its stderr."""
     import mnist_lenet5_backward
@@ -128,9 +142,9 @@ def train(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 2)
     monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
 
-    def run(steps, data=None):
+    def run(steps, data=None, **options):
         monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', steps)
-        mnist_lenet5_backward.backward(SimpleNamespace(train=data or Noise()))
+        mnist_lenet5_backward.backward(SimpleNamespace(train=data or Noise()), **options)
         captured = capsys.readouterr()
         lines = captured.out.splitlines()
         found = [
@@ -142,6 +156,23 @@ def train(tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.fixture
+def train_small(train, monkeypatch):
+    """`train` on another network, as a student might write it: one fully connected layer."""
+    import tensorflow.compat.v1 as tf
+
+    import mnist_lenet5_forward
+
+    def forward(x, train, regularizer, seed=None):
+        w = mnist_lenet5_forward.get_weight([784, 10], regularizer)
+        b = mnist_lenet5_forward.get_bias([10])
+        x = tf.reshape(x, [-1, 784])
+        return tf.matmul(mnist_lenet5_forward.dropout(x, 0.5, seed) if train else x, w) + b
+
+    monkeypatch.setattr(mnist_lenet5_forward, 'forward', forward)
+    return train
+
+
 def saved_steps(model):
     return sorted(
         int(name[len('mnist_model-') : -len('.index')])
@@ -150,11 +181,16 @@ def saved_steps(model):
     )
 
 
+def checkpoint_bytes(model, step):
+    files = [model / ('mnist_model-%d' % step + end) for end in ('.index', '.data-00000-of-00001')]
+    return [file.read_bytes() for file in files]
+
+
 TRAIN_ON_NOISE = """
 import os, resource, signal, sys
 sys.path[:0] = [%r, %r]
 import mnist_lenet5_backward
-from support import terminal
+from support import command_line
 from conftest import Noise
 from types import SimpleNamespace
 
@@ -171,7 +207,7 @@ TRAIN_ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
 
 def ended(model, before):
     """Runs a training with a save at every step in a process; returns its status and last line."""
-    code = TRAIN_ON_NOISE + before + '\nterminal.run(main)'
+    code = TRAIN_ON_NOISE + before + '\ncommand_line.run(main)'
     process = subprocess.run(
         [sys.executable, '-c', code, str(model)],
         capture_output=True,

@@ -1,4 +1,7 @@
-"""training: nothing is lost however a training ends, and what is resumed goes on exactly."""
+"""training: nothing is lost however a training ends, and what is resumed goes on exactly.
+
+On a network of one layer; the lecture's has its own tests in test_backward.
+"""
 
 import errno
 import os
@@ -6,54 +9,51 @@ import re
 import shutil
 import signal
 import sys
+import threading
 
-from support import checkpoints, processor, signals, training
+from support import files, training
 
 import numpy as np
 import pytest
-import reference
 import tensorflow.compat.v1 as tf
-from conftest import Happening, Noise, at_first_call, ended, saved_steps, send, write_checkpoint
+from conftest import (
+    SIGNALS,
+    Happening,
+    at_first_call,
+    checkpoint_bytes,
+    saved_steps,
+    send,
+)
 
 import input_data
 import mnist_lenet5_backward
 
-DATA_SUFFIX = '.data-00000-of-00001'
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
-if hasattr(signal, 'SIGHUP'):  # not on Windows
-    SIGNALS.append(signal.SIGHUP)
+pytestmark = pytest.mark.usefixtures('handlers')
 
 
-@pytest.fixture(autouse=True)
-def handlers():
-    """Those of a process in the foreground, whatever runs the tests; and the old ones after it."""
-    old = {signum: signal.getsignal(signum) for signum in SIGNALS}
-    for signum in SIGNALS:
-        signal.signal(signum, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    for signum in SIGNALS:
-        signal.signal(signum, old[signum])
+@pytest.fixture
+def train(train_small):
+    return train_small
 
 
-def interrupted(train, signum, step, data):
+def interrupted(train, signum, step, data=None):
     """Expects a run to be ended by a signal, with `step` saved, and the handlers to be back."""
     before = [signal.getsignal(number) for number in SIGNALS]
-    with pytest.raises(signals.Interrupted) as caught:
+    with pytest.raises(training.Interrupted) as caught:
         train(20, data)
     assert isinstance(caught.value, KeyboardInterrupt)
-    assert caught.value.signum == signum
-    assert str(caught.value).startswith('stopped; step %d is saved in %s,' % (step, train.model))
+    assert caught.value.exit_status == 128 + signum
+    line = 'stopped; step %d is saved in %s, run the same command again to go on'
+    assert str(caught.value) == line % (step, train.model)
     assert '"mnist_model-%d"' % step in (train.model / 'checkpoint').read_text(encoding='utf-8')
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-# Interrupted
+# Signals
 @pytest.mark.posix
-@pytest.mark.parametrize('signum', SIGNALS)
-def test_signal_in_a_step(train, capsys, signum):
-    """The step is finished and saved; stdout has the notes' lines and no other."""
-    interrupted(train, signum, 3, Happening(3, send(signum)))
+def test_signal_in_a_step(train, capsys):
+    """The step is finished and saved; stdout has the lecture's lines and no other."""
+    interrupted(train, signal.SIGINT, 3, Happening(3, send(signal.SIGINT)))
     assert saved_steps(train.model) == [1, 3]
     out, err = capsys.readouterr()
     assert out.count('\n') == 1 and out.startswith('After 1 training step(s)')
@@ -61,16 +61,15 @@ def test_signal_in_a_step(train, capsys, signum):
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize('signum', SIGNALS)
 @pytest.mark.parametrize('call', ['fsync', 'replace'])
-def test_signal_in_a_save(train, monkeypatch, signum, call):
-    at_first_call(monkeypatch, call, send(signum))
-    saves = []
-    save = tf.train.Saver.save
+def test_signal_in_a_save(train, monkeypatch, call):
+    """That save comes to its end, and there is no second one of the same step."""
+    at_first_call(monkeypatch, call, send(signal.SIGINT))
+    saves, save = [], tf.train.Saver.save
     monkeypatch.setattr(
         tf.train.Saver, 'save', lambda *args, **names: saves.append(1) or save(*args, **names)
     )
-    interrupted(train, signum, 1, Noise())
+    interrupted(train, signal.SIGINT, 1)
     assert saved_steps(train.model) == [1] and saves == [1]
 
 
@@ -84,16 +83,10 @@ def test_signal_in_the_last_save(train, monkeypatch):
 @pytest.mark.posix
 def test_second_signals(train):
     """SIGTERM comes from those who shut down, as often as they like; a second Ctrl-C is meant."""
-
-    def twice(signum):
-        send(signum)()
-        send(signum)()
-
-    interrupted(train, signal.SIGTERM, 2, Happening(2, lambda: twice(signal.SIGTERM)))
-    ctrl_c = 'Noise.next_batch = lambda *args: [os.kill(os.getpid(), signal.SIGINT)] * 2'
-    status, line = ended(train.model, ctrl_c.replace('[', '[os.kill(os.getpid(), signal.SIGINT), '))
-    assert status == -signal.SIGINT
-    assert line.startswith('training from step 2')
+    interrupted(train, signal.SIGTERM, 2, Happening(2, send(signal.SIGTERM, signal.SIGTERM)))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(20, Happening(2, send(signal.SIGINT, signal.SIGINT)))
+    assert not isinstance(caught.value, training.Interrupted)
     assert saved_steps(train.model) == [1, 2]
 
 
@@ -103,6 +96,27 @@ def test_signals_that_are_ignored(train):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert train(3, Happening(2, send(signal.SIGHUP)))[0] == [1, 3]
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+@pytest.mark.posix
+def test_ctrl_break(train, monkeypatch):
+    """Which Windows alone has; another signal stands in for it. There it is 21, and 149."""
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    monkeypatch.setattr(signal, 'SIGBREAK', signal.SIGUSR1, raising=False)
+    interrupted(train, signal.SIGUSR1, 2, Happening(2, send(signal.SIGUSR1)))
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_it_leaves_the_process_as_it_was(train):
+    """Nothing in the default graph; off the main thread, which gets no signals, it works too."""
+    with tf.Graph().as_default() as graph:
+        assert train(2)[0] == [1, 2]
+        assert tf.get_default_graph() is graph and not graph.get_operations()
+    done = []
+    thread = threading.Thread(target=lambda: done.append(train(2)[0]))
+    thread.start()
+    thread.join()
+    assert done == [[4]]
 
 
 class NobodyReads:
@@ -126,93 +140,190 @@ def test_nobody_reads_stdout(train, monkeypatch, error):
     with pytest.raises(type(error)):
         train(20)
     assert saved_steps(train.model) == [1]
-    interrupted(train, signal.SIGHUP, 20, Happening(19, send(signal.SIGHUP)))
+    data = Happening(1, send(signal.SIGHUP))
+    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 2)  # so that it prints and saves 3
+    data.n = 2
+    interrupted(train, signal.SIGHUP, 3, data)
 
 
 # Not finite
-class NotANumber(Happening):
+def not_finite(train, match, data=None, steps=20):
+    """Expects a run to be ended by what is not finite, without a new checkpoint."""
+    before = saved_steps(train.model) if train.model.exists() else []
+    with pytest.raises(training.TrainingError, match=match) as caught:
+        train(steps, data)
+    assert '\n' not in str(caught.value) and caught.value.exit_status == 1
+    assert saved_steps(train.model) == before
+
+
+class TooLarge(Happening):
     def next_batch(self, batch_size):
         xs, ys = super().next_batch(batch_size)
         return xs * 1e38, ys
 
 
-def not_finite(train, match, data=None):
-    """Expects a run to be ended by what is not finite, without a new checkpoint."""
-    before = saved_steps(train.model) if train.model.exists() else []
-    with pytest.raises(training.NotFiniteError, match=match) as caught:
-        train(300, data)
-    assert '\n' not in str(caught.value)
-    assert saved_steps(train.model) == before
-
-
 @pytest.mark.posix
-def test_what_is_not_finite_is_not_saved_at_a_signal(train):
-    train(1)
-    not_finite(train, 'step 6: loss is not finite', NotANumber(5, send(signal.SIGTERM)))
-
-
 def test_what_is_not_finite_is_not_saved(train, monkeypatch):
-    not_finite(train, 'step 1: loss is not finite, at learning rate 0.005;', NotANumber(0, None))
     train(1)
-    not_finite(train, 'step 101: loss is not finite', NotANumber(0, None))
-    parameters = reference.initial_parameters()
-    shadows = reference.initial_parameters(seed=1)
-    shadows[7][3] = np.inf
-    write_checkpoint(train.model, 100, parameters, shadows)
-    not_finite(train, 'step 101: Variable_7/ExponentialMovingAverage is not finite')
+    not_finite(train, r'step 20: Variable\S* is not finite, at learning rate ', TooLarge(0, None))
+    # no loss is known at a signal, but the variables are
+    not_finite(train, r'step 6: Variable\S* is not finite', TooLarge(5, send(signal.SIGTERM)))
+    assert train(20)[0][-1:] == [20]  # from the one before it
     shutil.rmtree(str(train.model))
-    monkeypatch.setattr(mnist_lenet5_backward, 'LEARNING_RATE_BASE', 1e38)
-    not_finite(train, 'step 1: Variable.* is not finite, at learning rate 1e.38;')
+    monkeypatch.setattr(mnist_lenet5_backward, 'REGULARIZER', 1e38)  # the gradient is small enough
+    line = 'step 1: loss is not finite, at learning rate 0.005; it is not saved. Lower LEARNING_'
+    not_finite(train, line)
 
 
-# What is kept beside the checkpoints
-def test_the_arithmetic_is_remembered(train, monkeypatch):
-    """Another one is said, as another seed is; folders from before say nothing."""
-    monkeypatch.setattr(processor, 'session_config', lambda bfloat16: None)
+# The seed
+def test_seed(tmp_path, capsys):
+    """One given, the one kept beside the checkpoints, or the default, in this order."""
+    kept = tmp_path / 'seed'
 
-    def said(bfloat16):
-        monkeypatch.setattr(mnist_lenet5_backward, 'BFLOAT16', bfloat16)
-        err = train(1)[1]
-        return re.findall('arithmetic: (.*)', err), (train.model / 'arithmetic').read_bytes()
+    def chosen(seed=None):
+        """The chosen one, and the line about it if there is one."""
+        number = training.choose_seed(str(tmp_path), 1, seed)
+        said = capsys.readouterr().err
+        line = re.fullmatch('(.*): has (.*); going on with seed (.*)\n', said)
+        assert not said or (line.group(1), line.group(3)) == (str(kept), str(number))
+        return number, line and line.group(2)
 
-    assert said(False) == ([], b'float32\n')
-    assert said(False) == ([], b'float32\n')
-    assert said(True) == (['has float32; going on with bfloat16'], b'bfloat16\n')
-    assert said(True) == ([], b'bfloat16\n')
-    assert said(False) == (['has bfloat16; going on with float32'], b'float32\n')
-    (train.model / 'arithmetic').unlink()
-    assert said(True) == ([], b'bfloat16\n')
+    kept.write_text('5\n', encoding='utf-8')  # and no checkpoint: a new training
+    assert chosen() == (1, None)
+    assert chosen(7) == (7, None)
+    (tmp_path / 'mnist_model-1.index').write_bytes(b'')
+    assert chosen() == (5, None)
+    assert chosen(5) == (5, None)
+    assert chosen(7) == (7, '5')
+    for unreadable in b'seven', b'', b'-1', b'\xff', b'5 5':
+        kept.write_bytes(unreadable)
+        with pytest.raises(training.TrainingError) as caught:
+            chosen()
+        assert str(caught.value) == '%s: cannot be read; give the seed with --seed' % kept
+        assert chosen(7) == (7, 'None')
+        assert kept.read_bytes() == unreadable
+    kept.unlink()  # as beside the checkpoints of the lecture
+    assert chosen() == (1, 'None')
 
 
-@pytest.mark.parametrize('name', ['seed', 'arithmetic'])
-@pytest.mark.parametrize('seed', [None, 3])
-def test_a_file_of_somebody_else_is_left_alone(train, monkeypatch, name, seed):
-    train.model.mkdir()
-    (train.model / name).write_text('of my garden', encoding='utf-8')
-    monkeypatch.setattr(mnist_lenet5_backward, 'SEED', seed)
-    with pytest.raises(checkpoints.CheckpointError, match=name + ': is not a file of a training;'):
-        train(1)
-    assert os.listdir(str(train.model)) == [name]
-    assert (train.model / name).read_text(encoding='utf-8') == 'of my garden'
+def test_the_seed_is_kept(train, monkeypatch):
+    """Not before the first save."""
+    with pytest.raises(ZeroDivisionError):
+        train(1, Happening(1, lambda: 1 / 0), seed=7)
+    assert not (train.model / 'seed').exists()
+    for given in 7, None:
+        train(1, seed=given)
+        assert (train.model / 'seed').read_text(encoding='utf-8') == '7\n'
+
+
+def digits():
+    noise = np.random.RandomState(0)
+    labels = np.eye(10)[noise.randint(0, 10, 7)]
+    return input_data.DataSet(noise.rand(7, 784).astype(np.float32), labels, seed=1)
+
+
+@pytest.mark.parametrize('what', ['weights', 'order', 'dropout'])
+def test_seed_reaches(train, monkeypatch, what):
+    """Each alone makes the difference between two seeds, the other two being held."""
+    if what != 'weights':
+        monkeypatch.setattr(tf, 'set_random_seed', lambda seed, set=tf.set_random_seed: set(1))
+    if what != 'dropout':
+        monkeypatch.setattr(
+            'mnist_lenet5_forward.dropout', lambda x, rate, seed: tf.nn.relu(x)
+        )
+    if what != 'order':
+        monkeypatch.setattr(input_data.DataSet, 'seek', lambda self, position, seed: None)
+    found = set()
+    for seed in 1, 1, 2:
+        train(1, digits(), seed=seed)
+        found.add(checkpoint_bytes(train.model, 1)[1])
+        shutil.rmtree(str(train.model))
+    assert len(found) == 2
 
 
 # Exact
-def test_resumed_run_is_the_straight_one(train, monkeypatch):
-    """Over the ends of epochs; torture.py does it in bad times."""
+GRADIENT_DESCENT = tf.train.GradientDescentOptimizer
+
+
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        GRADIENT_DESCENT,
+        lambda rate: tf.train.MomentumOptimizer(rate, 0.9),
+        tf.train.AdamOptimizer,
+    ],
+)
+def test_resumed_run_is_the_straight_one(train, monkeypatch, optimizer):
+    """Over the ends of epochs, with dropout, also where the optimizer has variables of its own.
+
+    torture.py does it in bad times.
+    """
     monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 4)
-
-    def run(steps):
-        noise = np.random.RandomState(0)
-        labels = np.eye(10)[noise.randint(0, 10, 7)]
-        train(steps, input_data.DataSet(noise.rand(7, 784).astype(np.float32), labels))
-
-    def last():
-        names = ['mnist_model-9.index', 'mnist_model-9' + DATA_SUFFIX]
-        return [(train.model / name).read_bytes() for name in names]
-
-    run(9)
-    straight = last()
+    monkeypatch.setattr(tf.train, 'GradientDescentOptimizer', optimizer)
+    train(9, digits())
+    straight = checkpoint_bytes(train.model, 9)
+    names = [name for name, _ in tf.train.list_variables(str(train.model / 'mnist_model-9'))]
+    assert bool([n for n in names if 'Momentum' in n or 'Adam' in n]) == (
+        optimizer is not GRADIENT_DESCENT
+    )
     shutil.rmtree(str(train.model))
     for steps in 1, 3, 4, 9:  # from 0 to 1, on to 3, on to 4, on to 9
-        run(steps)
-    assert last() == straight
+        train(steps, digits())
+    assert checkpoint_bytes(train.model, 9) == straight
+
+
+def test_a_folder_of_an_older_version_goes_on(train):
+    """Its file `arithmetic` is nobody's any more."""
+    train(2, digits())
+    (train.model / 'arithmetic').write_bytes(b'float32\n')
+    (train.model / 'seed').write_bytes(b'3\n')
+    steps, err = train(4, digits())
+    assert steps == [4] and 'seed' not in err and 'arithmetic' not in err
+    assert (train.model / 'arithmetic').read_bytes() == b'float32\n'
+    assert (train.model / 'seed').read_bytes() == b'3\n'
+
+
+def test_a_loss_without_l2_terms(train, monkeypatch):
+    monkeypatch.setattr(mnist_lenet5_backward, 'REGULARIZER', None)
+    add_n = tf.add_n
+    monkeypatch.setattr(tf, 'add_n', lambda losses: add_n(losses) if losses else tf.constant(0.0))
+    assert train(2)[0] == [1, 2]
+    assert train(3)[0] == [3]
+
+
+# bfloat16
+def test_bfloat16_where_there_is_none(train, monkeypatch):
+    """Refused before anything is written, whichever of the two lacks it."""
+
+    def refused():
+        line = r'^--bfloat16: TensorFlow \S+ or this processor .*; train without the flag$'
+        with pytest.raises(training.TrainingError, match=line):
+            train(1, bfloat16=True)
+        assert not train.model.exists() or saved_steps(train.model) == []
+
+    monkeypatch.setattr(files, 'read', {'/proc/cpuinfo': b'flags : avx2 avx512f'}.get)
+    refused()
+    monkeypatch.setattr(files, 'read', {'/proc/cpuinfo': b'flags : avx512_bf16'}.get)
+    monkeypatch.setattr(training, 'BFLOAT16', 'an_option_that_is_not_there')
+    refused()
+
+
+@pytest.mark.parametrize('cpuinfo', [b'flags : avx512f avx512_bf16', b'flags : amx_bf16', None])
+def test_bfloat16_is_asked_for(monkeypatch, cpuinfo):
+    """Only Linux can say that a processor lacks it."""
+    monkeypatch.setattr(files, 'read', lambda path: cpuinfo)
+    options = tf.ConfigProto().graph_options.rewrite_options
+    if not hasattr(options, training.BFLOAT16):
+        pytest.skip('TensorFlow %s has no such option' % tf.__version__)
+    of_session = training.session_config(True).graph_options.rewrite_options
+    assert getattr(of_session, training.BFLOAT16) == options.ON
+    assert training.session_config(False) == tf.ConfigProto()
+
+
+def test_bfloat16_reaches_the_session(train, monkeypatch):
+    configs, session = [], tf.Session
+    monkeypatch.setattr(training, 'session_config', lambda bfloat16: ('made', bfloat16))
+    monkeypatch.setattr(tf, 'Session', lambda config=None: configs.append(config) or session())
+    train(1)
+    train(1, bfloat16=True)
+    assert [config for config in configs if config] == [('made', False), ('made', True)]
