@@ -1,5 +1,8 @@
 """pictures: every pixel comes from a weight or a digit, and from the right one."""
 
+import os
+from types import SimpleNamespace
+
 from support import pictures
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 DIGITS = np.random.RandomState(0).rand(300, 784).astype(np.float32)
-CENTRE = pictures.MARGIN + 2 * pictures.DIGIT + 3 * pictures.GAP  # where the first cell begins
+PITCH = pictures.CELL_SIZE + pictures.GAP
 
 
 def decode(png):
@@ -15,21 +18,28 @@ def decode(png):
         return sess.run(tf.image.decode_png(png))
 
 
-def cell(sheet, true, read):
-    pitch = pictures.CELL_SIZE + pictures.GAP
-    top, left = CENTRE + true * pitch, CENTRE + read * pitch
+@pytest.fixture
+def sheet(tmp_path):
+    """sheet(labels, predictions): the sheet of DIGITS, as it is in the file."""
+
+    def draw(labels, predictions, classes=10):
+        data = SimpleNamespace(images=DIGITS, labels=np.eye(classes)[labels])
+        pictures.write_mistakes(str(tmp_path / 'm.png'), data, np.eye(classes)[predictions])
+        return decode((tmp_path / 'm.png').read_bytes()).astype(float)
+
+    return draw
+
+
+def cell(sheet, row, column):
+    """The first row and column have the means; so a class is one further."""
+    top, left = pictures.GAP + row * PITCH, pictures.GAP + column * PITCH
     return sheet[top : top + pictures.CELL_SIZE, left : left + pictures.CELL_SIZE]
 
 
-def drawn(digit, scale):
+def drawn(digit, scale, paper=pictures.CELL, ink=pictures.INK):
     """A digit as it should be in a cell."""
-    ink = digit.reshape(28, 28)
-    if scale < 1:
-        ink = (ink[::2, ::2] + ink[1::2, ::2] + ink[::2, 1::2] + ink[1::2, 1::2]) / 4
-    else:
-        ink = np.kron(ink, np.ones((scale, scale)))
-    paper = np.array(pictures.CELL, float)
-    return paper + ink[..., np.newaxis] * (np.array(pictures.INK) - paper)
+    levels = np.kron(digit.reshape(28, 28), np.ones((scale, scale)))[..., np.newaxis]
+    return np.array(paper, float) + levels * (np.array(ink, float) - paper)
 
 
 def test_png():
@@ -39,16 +49,17 @@ def test_png():
 
 
 def test_kernels():
-    w = np.zeros((5, 5, 1, 32), np.float32)
+    w = np.zeros((5, 5, 2, 32), np.float32)
     w[1, 2, 0, 9] = -0.5
     w[4, 4, 0, 31] = 0.25
-    picture = pictures.kernels(w, scale=4)
-    assert picture.shape == (4 * 22 + 2, 8 * 22 + 2)
-    ninth = picture[24 : 24 + 20, 24 : 24 + 20]  # the second of the second line
-    assert (ninth[4:8, 8:12] == 0).all() and (ninth[8:] == 128).all()
-    last = picture[-22:-2, -22:-2]
-    assert (last[16:, 16:] == 191).all() and (last[:16] == 128).all()
-    assert (pictures.kernels(np.zeros((5, 5, 1, 32), np.float32))[4:44, 4:44] == 128).all()
+    w[0, 0, 1] = 0.5  # of the second channel
+    picture = pictures.kernels(w)
+    assert picture.shape == (4 * 44 + 4, 8 * 44 + 4)
+    ninth = picture[48:88, 48:88]  # the second of the second line
+    assert (ninth[8:16, 16:24] == 0).all() and (ninth[16:] == 128).all()
+    last = picture[-44:-4, -44:-4]
+    assert (last[32:, 32:] == 191).all() and (last[:32] == 128).all()
+    assert (pictures.kernels(np.zeros((3, 3, 1, 8)))[4:28, 4:28] == 128).all()
 
 
 def test_wrong():
@@ -66,15 +77,17 @@ def test_wrong():
     assert pictures.wrong(DIGITS, labels, labels).shape == (32, 302)
 
 
-@pytest.mark.parametrize('count, columns, scale', [(1, 1, 2), (4, 2, 2), (5, 3, 1), (16, 4, 1)])
-def test_confusion_shows_the_very_digits(count, columns, scale):
+@pytest.mark.parametrize('count, columns, scale', [(1, 1, 2), (4, 2, 2), (5, 3, 1), (25, 4, 1)])
+def test_the_sheet_shows_the_very_digits(sheet, count, columns, scale):
+    """Of more than 16 the first 16."""
     labels = np.arange(300) % 10
     predictions = labels.copy()
     chosen = np.flatnonzero(labels == 3)[5 : 5 + count]
     predictions[chosen] = 8
-    found = cell(pictures.confusion(DIGITS, labels, predictions), 3, 8)
+    found = cell(sheet(labels, predictions), 4, 9)
     size = 28 * scale
-    top = (pictures.CELL_SIZE - -(-count // columns) * size) // 2
+    chosen = chosen[:16]
+    top = (pictures.CELL_SIZE - -(-len(chosen) // columns) * size) // 2
     left = (pictures.CELL_SIZE - columns * size) // 2
     for i, index in enumerate(chosen):
         y, x = top + i // columns * size, left + i % columns * size
@@ -83,25 +96,31 @@ def test_confusion_shows_the_very_digits(count, columns, scale):
     assert (found[:top] == pictures.CELL).all() and (found[:, :left] == pictures.CELL).all()
 
 
-def test_confusion_of_many_digits():
-    labels = np.repeat([2, 7], 150)
-    predictions = np.full(300, 7)
-    sheet = pictures.confusion(DIGITS, labels, predictions)
-    expected = [drawn(digit, 0.5) for digit in DIGITS[:64]]
-    rows = [np.concatenate(expected[i : i + 8], axis=1) for i in range(0, 64, 8)]
-    assert np.abs(cell(sheet, 2, 7) - np.concatenate(rows)).max() <= 0.51
+def test_papers_and_means_of_the_sheet(sheet):
+    """Means on the left and above, and nothing where there is no such class."""
+    found = sheet(np.repeat([2, 7], 150), np.full(300, 7))
+    assert found.shape == (11 * PITCH + 4, 11 * PITCH + 4, 3)
     for true in range(10):
         for read in range(10):
             colour = pictures.RIGHT if true == read else pictures.CELL
             if (true, read) != (2, 7):
-                assert (cell(sheet, true, read) == colour).all()
-    # Above and on the left are the mean digits, and nothing where there is no such class.
-    middle = CENTRE + 7 * (pictures.CELL_SIZE + pictures.GAP) + pictures.CELL_SIZE // 2
-    mean = np.kron(DIGITS[150:].mean(axis=0).reshape(28, 28), np.ones((2, 2)))[..., np.newaxis]
-    for colour, turned in (pictures.TRUE_INK, sheet), (pictures.READ_INK, sheet.swapaxes(0, 1)):
-        head = turned[:, pictures.MARGIN : pictures.MARGIN + 56]
-        expected = pictures.PAPER + mean * (np.array(colour) - np.array(pictures.PAPER))
-        if turned is not sheet:
-            expected = expected.swapaxes(0, 1)
-        assert np.abs(head[middle - 28 : middle + 28] - expected).max() <= 0.51
-        assert (head[CENTRE : CENTRE + pictures.CELL_SIZE] == pictures.PAPER).all()
+                assert (cell(found, true + 1, read + 1) == colour).all()
+    mean = DIGITS[150:].mean(axis=0)
+    for ink, at in (pictures.TRUE_INK, (8, 0)), (pictures.READ_INK, (0, 8)):
+        expected = drawn(mean, 2, pictures.PAPER, ink)
+        assert np.abs(cell(found, *at)[28:-28, 28:-28] - expected).max() <= 0.51
+        assert (cell(found, *at)[:28] == pictures.PAPER).all()
+        nobody = (1, 0) if at[1] == 0 else (0, 1)
+        assert (cell(found, *nobody) == pictures.PAPER).all()
+
+
+def test_the_sheet_has_as_many_classes_as_the_network(sheet):
+    assert sheet(np.arange(300) % 3, np.zeros(300, int), 3).shape == (4 * PITCH + 4, 4 * PITCH + 4, 3)
+
+
+def test_the_sheet_cannot_be_written(tmp_path):
+    data = SimpleNamespace(images=DIGITS, labels=np.eye(10)[np.arange(300) % 10])
+    path = os.path.join(str(tmp_path), 'none', 'm.png')
+    with pytest.raises(OSError) as caught:
+        pictures.write_mistakes(path, data, data.labels)
+    assert caught.value.filename == path

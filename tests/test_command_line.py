@@ -1,0 +1,293 @@
+"""command_line: the flags, the live line, the error line, the status at the end."""
+
+import io
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+from support import command_line, training
+
+import pytest
+from conftest import screen, send
+
+import mnist_lenet5_backward
+import mnist_lenet5_test
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+    def screen(self):
+        """The lines that are to be seen, and the column of the cursor."""
+        return screen(self.getvalue())
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    stderr = Terminal()
+    stderr.clock = [1000.0]
+    time = SimpleNamespace(monotonic=lambda: stderr.clock[0])
+    monkeypatch.setattr(command_line, 'sys', SimpleNamespace(stderr=stderr))
+    monkeypatch.setattr(command_line, 'time', time)
+    monkeypatch.setenv('COLUMNS', '72')
+    return stderr
+
+
+# The live line
+def test_line(terminal):
+    seen = {}
+    for i in command_line.live_range(50157, 100000, 50000):
+        seen[i] = terminal.screen()[0]
+        terminal.clock[0] += 0.25
+        if i == 50500:
+            break
+    assert seen[50157] == ['']
+    # 340 steps after step 50000 of a run to step 100000, at 4 steps a second
+    assert seen[50340] == ['step 50340 of 100000, 0%, 4.0 steps/s, 3:26:55 left']
+    assert seen[50499] == ['step 50499 of 100000, 0%, 4.0 steps/s, 3:26:15 left']
+
+
+def test_speed_is_that_of_the_last_seconds(terminal):
+    for _ in command_line.live_range(0, 1000, 1000):
+        terminal.clock[0] += 1 if terminal.clock[0] < 1500 else 0.25
+    assert 'step 998 of 1000, 99%, 4.0 steps/s, 0:00:00 left' in terminal.getvalue()
+    assert 'step 400 of 1000, 40%, 1.0 steps/s, 0:10:00 left' in terminal.getvalue()
+
+
+def test_what_is_printed_next_takes_its_place(terminal):
+    for i in command_line.live_range(7, 27, 50):
+        if i in (10, 20):
+            print('After %d training step(s), loss on training batch is 1.23456.' % i, file=terminal)
+        if i == 25:
+            command_line.say('a line')
+        terminal.clock[0] += 1
+    command_line.say('stopped')
+    after = 'After %d training step(s), loss on training batch is 1.23456.'
+    assert terminal.screen() == ([after % 10, after % 20, 'a line', 'stopped', ''], 0)
+    assert 'step 26 of 27' in terminal.getvalue()
+
+
+def test_it_fits_a_narrow_terminal(terminal, monkeypatch):
+    """But what is no live line is said in full."""
+    monkeypatch.setenv('COLUMNS', '20')
+    for _ in command_line.live_range(0, 5, 5):
+        terminal.clock[0] += 1
+    written = terminal.getvalue().split('\r')
+    assert 'step 3 of 5, 60%, 1' in written
+    assert max(map(len, written)) == 19
+    command_line.say('a line of more than 20 characters')
+    assert 'a line of more than 20 characters\n' in terminal.getvalue()
+
+
+def test_it_is_not_said_at_every_step(terminal):
+    for _ in command_line.live_range(0, 100, 100):
+        terminal.clock[0] += 0.05
+    assert terminal.getvalue().count('\r') == 19
+
+
+class Gone(Terminal):
+    """As a terminal is that was closed."""
+
+    def write(self, text):
+        raise OSError(5, 'Input/output error')
+
+
+@pytest.mark.parametrize('stderr', [io.StringIO(), None, Gone()])
+def test_no_terminal_no_line(monkeypatch, capsys, stderr):
+    """pythonw has no stderr."""
+    clock = [0]
+    monkeypatch.setattr(sys, 'stderr', stderr)
+    monkeypatch.setattr(command_line, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
+    steps = []
+    for step in command_line.live_range(3, 9, 2):
+        steps.append(step)
+        clock[0] += 1
+    assert steps == [3, 4, 5, 6, 7, 8]
+    assert not stderr or stderr.getvalue() == ''
+    command_line.say('a line')
+    assert capsys.readouterr().out == ''  # print takes stdout for None
+    assert type(stderr) != io.StringIO or stderr.getvalue() == 'a line\n'
+
+
+# The end
+def end(error, capsys):
+    """The status that an error gives, and what is said."""
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_an_error_says_for_itself_that_it_is_for_the_user(handlers, capsys):
+    class Expected(Exception):
+        exit_status = 3
+
+    expected = (3, 'error: what, and what to do\n')
+    assert end(Expected('what, and what to do'), capsys) == expected
+    assert end(OSError(28, 'full', 'x'), capsys) == (1, 'error: x: cannot be used (full)\n')
+    assert end(OSError('what'), capsys) == (1, 'error: stdout: cannot be used\n')
+    with pytest.raises(ZeroDivisionError):  # a bug of ours
+        command_line.run(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize('number, status', [(2, 130), (15, 143), (1, 129), (21, 149)])
+def test_the_status_is_that_of_the_signal(handlers, capsys, number, status):
+    """Of Ctrl-C, SIGTERM, SIGHUP, and Ctrl-Break, which is 21 on Windows; and no `error:`."""
+    interrupted = training.Interrupted('stopped; step 3')
+    interrupted.exit_status = 128 + number
+    assert end(interrupted, capsys) == (status, 'stopped; step 3\n')
+
+
+def test_the_status_is_that_of_main(handlers):
+    for returned, status in (None, 0), (0, 0), (1, 1):
+        with pytest.raises(SystemExit) as ended:
+            command_line.run(lambda returned=returned: returned)
+        assert (ended.value.code or 0) == status
+
+
+@pytest.mark.posix
+def test_ctrl_c_ends_the_process(handlers, monkeypatch):
+    """At once: TensorFlow would swallow a KeyboardInterrupt in places."""
+    ended = []
+    monkeypatch.setattr(os, '_exit', ended.append)
+    with pytest.raises(SystemExit):
+        command_line.run(send(signal.SIGINT))
+    assert ended == [130]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job
+    with pytest.raises(SystemExit):
+        command_line.run(send(signal.SIGINT))
+    assert ended == [130] and signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.mark.posix
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
+@pytest.mark.parametrize('flush', [True, False])
+def test_full_disk_under_stdout(handlers, monkeypatch, capsys, flush):
+    """It is said, once, and not again when Python ends."""
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        monkeypatch.setattr(sys, 'stdout', full)
+        with pytest.raises(SystemExit) as ended:
+            command_line.run(lambda: print('a line', flush=flush))
+        assert (ended.value.code or 0) == flush
+        expected = 'error: stdout: cannot be used (No space left on device)\n'
+        assert capsys.readouterr().err == expected * flush
+
+
+def test_in_a_console_nothing_is_ended(handlers, monkeypatch, capsys):
+    """Nor is a handler set, nor the priority changed."""
+    monkeypatch.setattr(sys, 'ps1', '>>> ', raising=False)
+    monkeypatch.setattr(os, 'nice', None, raising=False)
+    before = signal.getsignal(signal.SIGINT)
+
+    def main():
+        assert signal.getsignal(signal.SIGINT) == before
+        raise OSError(28, 'full', 'x')
+
+    assert command_line.run(main, niceness=19) == 1
+    assert capsys.readouterr().err == 'error: x: cannot be used (full)\n'
+    assert command_line.run(lambda: None) is None
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+# The flags
+def test_a_kernels_own_arguments_are_passed_over(monkeypatch):
+    argv = ['launcher', '-f', '/run/kernel-1.json', '--HistoryManager.hist_file=:memory:']
+    monkeypatch.setattr(sys, 'argv', [*argv, '--steps', '3'])
+    monkeypatch.setattr(sys, 'ps1', 'In : ', raising=False)
+    assert command_line.arguments() == ['--steps', '3']
+    monkeypatch.setattr(sys, 'argv', ['launcher', '--f=/run/kernel-1.json'])
+    assert command_line.arguments() == []
+    monkeypatch.delattr(sys, 'ps1')
+    assert command_line.arguments() == ['--f=/run/kernel-1.json']
+
+
+@pytest.mark.parametrize(
+    'module, flags, error',
+    [
+        (mnist_lenet5_backward, '--steps 0', 'argument --steps: must be at least 1'),
+        (mnist_lenet5_backward, '--steps -1', 'argument --steps: must be at least 1'),
+        (mnist_lenet5_backward, '--seed -1', 'argument --seed: must be from 0 to 2147483647'),
+        (mnist_lenet5_backward, '--seed 2147483648', 'argument --seed: must be from 0 to '),
+        (mnist_lenet5_backward, '--step 50', 'unrecognized arguments: --step 50'),
+        (mnist_lenet5_test, '--interval nan', 'argument --interval: must be from 0 to 86400 sec'),
+        (mnist_lenet5_test, '--interval 86401', 'argument --interval: must be from 0 to 86400 s'),
+        (mnist_lenet5_test, '--mistakes m.jpg', 'argument --mistakes: must end in .png'),
+    ],
+)
+def test_wrong_usage(tmp_path, monkeypatch, capsys, module, flags, error):
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr(sys, 'argv', [module.__name__, *flags.split()])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, '')
+    assert 'error: ' + error in err.splitlines()[-1]
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_flags(monkeypatch):
+    def training(*flags):
+        monkeypatch.setattr(sys, 'argv', ['x', *flags])
+        return vars(command_line.parse_training(50000, './model/', 1))
+
+    expected = {'data_dir': './data/', 'model_dir': './model/'}
+    expected.update(steps=50000, seed=None, bfloat16=False)
+    assert training() == expected
+    given = ['--data_dir=a', '--model_dir=b', '--steps=7', '--seed=2147483647', '--bfloat16']
+    expected = {'data_dir': 'a', 'model_dir': 'b', 'steps': 7, 'seed': 2147483647, 'bfloat16': True}
+    assert training(*given) == expected
+
+    def testing(*flags):
+        monkeypatch.setattr(sys, 'argv', ['x', *flags])
+        return vars(command_line.parse_testing(5, './model/'))
+
+    expected = {'data_dir': './data/', 'model_dir': './model/'}
+    expected.update(interval=5, wait=False, once=False, mistakes=None)
+    assert testing() == expected
+    assert testing('--wait', '--interval', '0') == dict(expected, wait=True, interval=0)
+    assert testing('--once') == dict(expected, once=True)
+    assert testing('--mistakes', 'm.PNG') == dict(expected, once=True, mistakes='m.PNG')
+
+
+@pytest.mark.parametrize(
+    'module, words',
+    [
+        (mnist_lenet5_backward, '--steps --seed --bfloat16 --data_dir --model_dir 50000 ./model/'),
+        (mnist_lenet5_test, '--wait --once --interval --mistakes --data_dir --model_dir (5) ./data/'),
+    ],
+)
+def test_help_says_every_flag_and_default(monkeypatch, capsys, module, words):
+    monkeypatch.setattr(sys, 'argv', [module.__name__, '--help'])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert [word for word in words.split() if word not in printed] == []
+
+
+def test_the_flags_reach_what_they_are_for(monkeypatch):
+    """From the command line to backward and test, over the constants."""
+    calls = []
+    for module, name, flags in [
+        (mnist_lenet5_backward, 'backward', '--steps 7 --seed 3 --bfloat16 --model_dir m'),
+        (mnist_lenet5_test, 'test', '--interval 2 --wait --mistakes m.png --model_dir n'),
+    ]:
+        monkeypatch.setattr(module, name, lambda *args: calls.append(args))
+        monkeypatch.setattr(sys, 'argv', ['x', *flags.split()])
+        for constant in 'STEPS', 'MODEL_SAVE_PATH', 'TEST_INTERVAL_SECS':
+            if hasattr(module, constant):  # to be undone
+                monkeypatch.setattr(module, constant, getattr(module, constant))
+        monkeypatch.setattr(module.input_data, 'read_data_sets', lambda *args, **options: args)
+        status = module.main()
+        assert bool(status) == (name == 'test')  # as without a checkpoint
+        if name == 'backward':
+            assert mnist_lenet5_backward.STEPS == 7
+            assert mnist_lenet5_backward.MODEL_SAVE_PATH == 'm'
+    assert calls == [(('./data/',), 3, True), (('./data/',), True, True, 'm.png')]
+    assert mnist_lenet5_test.TEST_INTERVAL_SECS == 2
+    assert mnist_lenet5_backward.MODEL_SAVE_PATH == 'n'
