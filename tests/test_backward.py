@@ -122,7 +122,7 @@ def test_order_within_a_step_is_by_construction(train):
 
 def test_steps_of_runs_and_resumes(train_small):
     """A run ends at the next multiple; five checkpoints are kept, over several runs."""
-    start = 'training from step %d to step %d; checkpoints go to {}\n'.format(train_small.model)
+    start = f'training from step %d to step %d; checkpoints go to {train_small.model}\n'
     steps, err = train_small(157)
     assert steps == [1, 101, 157] and err == start % (0, 157)
     unlisted = train_small.model / 'mnist_model-90.index'

@@ -1,10 +1,25 @@
-"""Every worked number in the text of the notes, out of our code or TensorFlow's."""
+"""The lecture: its worked numbers, out of our code or TensorFlow's, and its own programs.
+
+They go on where ours have stopped, and ours where they have.
+"""
+
+import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import reference
 import tensorflow.compat.v1 as tf
+from conftest import CHECKPOINT_VARIABLES, write_checkpoint
 
+import input_data
+import mnist_lenet5_backward
 import mnist_lenet5_forward
+import mnist_lenet5_test
+
+BATCH_SIZE = 2  # as in the fixture `train`
+IMAGES = np.random.RandomState(5).rand(40, 784).astype(np.float32)
+LABELS = np.eye(10)[np.arange(40) % 10]
 
 
 def evaluate(build):
@@ -165,3 +180,121 @@ def test_moving_average(n, decay):
         sess.run(update)
         shadow = sess.run(ema.average(variable))
     assert shadow == pytest.approx(decay * 5 + (1 - decay) * 10, rel=1e-6)
+
+
+# Its programs, as printed, apart from their imports; and with fewer steps and digits
+def lectures_backward(mnist, steps):
+    x = tf.placeholder(tf.float32, [BATCH_SIZE, 28, 28, 1])
+    y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
+    y = mnist_lenet5_forward.forward(x, True, mnist_lenet5_backward.REGULARIZER)
+    global_step = tf.Variable(0, trainable=False)
+    ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
+    cem = tf.reduce_mean(ce)
+    loss = cem + tf.add_n(tf.get_collection('losses'))
+    learning_rate = tf.train.exponential_decay(
+        mnist_lenet5_backward.LEARNING_RATE_BASE,
+        global_step,
+        mnist.train.num_examples / BATCH_SIZE,
+        mnist_lenet5_backward.LEARNING_RATE_DECAY,
+        staircase=True,
+    )
+    train_step = tf.train.GradientDescentOptimizer(learning_rate).minimize(
+        loss, global_step=global_step
+    )
+    ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY, global_step)
+    ema_op = ema.apply(tf.trainable_variables())
+    with tf.control_dependencies([train_step, ema_op]):
+        train_op = tf.no_op(name='train')
+    saver = tf.train.Saver()
+    with tf.Session() as sess:
+        init_op = tf.global_variables_initializer()
+        sess.run(init_op)
+        ckpt = tf.train.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+        if ckpt and ckpt.model_checkpoint_path:
+            saver.restore(sess, ckpt.model_checkpoint_path)
+        for i in range(steps):
+            xs, ys = mnist.train.next_batch(BATCH_SIZE)
+            reshaped_xs = np.reshape(xs, (BATCH_SIZE, 28, 28, 1))
+            sess.run([train_op, loss, global_step], feed_dict={x: reshaped_xs, y_: ys})
+            if i % 100 == 0:
+                path = os.path.join(
+                    mnist_lenet5_backward.MODEL_SAVE_PATH, mnist_lenet5_backward.MODEL_NAME
+                )
+                saver.save(sess, path, global_step=global_step)
+
+
+def lectures_test(images, labels):
+    with tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [len(images), 28, 28, 1])
+        y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
+        y = mnist_lenet5_forward.forward(x, False, None)
+        ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
+        ema_restore = ema.variables_to_restore()
+        saver = tf.train.Saver(ema_restore)
+        correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
+        accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
+        with tf.Session() as sess:
+            ckpt = tf.train.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+            saver.restore(sess, ckpt.model_checkpoint_path)
+            global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
+            reshaped_x = np.reshape(images, (len(images), 28, 28, 1))
+            accuracy_score = sess.run(accuracy, feed_dict={x: reshaped_x, y_: labels})
+            return global_step, accuracy_score
+
+
+def test_exchange_with_the_lectures_programs(train, capsys):
+    """Each trains on and tests what the other has saved."""
+    data = input_data.DataSet(IMAGES, LABELS)
+    both = SimpleNamespace(train=data, test=data)
+
+    def lecture(steps):
+        with tf.Graph().as_default():
+            lectures_backward(both, steps)
+
+    def tested():
+        """The step of the current checkpoint, of which both have the same to say."""
+        step, accuracy = lectures_test(IMAGES, LABELS)
+        assert mnist_lenet5_test.test(both, once=True) == pytest.approx(accuracy)
+        line = 'After %s training step(s), test accuracy = %g' % (step, accuracy)
+        assert capsys.readouterr().out == line + '\n'
+        return int(step)
+
+    lecture(2)  # it saves the first step of every run only
+    assert tested() == 1
+    steps, err = train(3)
+    assert steps == [3] and 'seed: has None; going on with seed 1' in err
+    assert tested() == 3
+    lecture(2)
+    assert tested() == 4
+    assert train(5)[0] == [5]
+    values = [
+        tf.train.load_checkpoint(str(train.model / 'mnist_model-5')).get_tensor(name)
+        for name in CHECKPOINT_VARIABLES
+    ]
+    assert values[8] == 5 and all(np.isfinite(value).all() for value in values)
+
+
+def test_app_of_the_series(train):
+    """Code as others wrote it against the lecture's modules, apart from its imports."""
+    parameters, shadows = reference.initial_parameters(), reference.initial_parameters(seed=1)
+    write_checkpoint(train.model, 3, parameters, shadows)
+
+    def restore_model(testPicArr):
+        with tf.Graph().as_default():
+            x = tf.placeholder(tf.float32, [1, 28, 28, 1])
+            y = mnist_lenet5_forward.forward(x, False, None)
+            preValue = tf.argmax(y, 1)
+            variable_averages = tf.train.ExponentialMovingAverage(
+                mnist_lenet5_backward.MOVING_AVERAGE_DECAY
+            )
+            variables_to_restore = variable_averages.variables_to_restore()
+            saver = tf.train.Saver(variables_to_restore)
+            with tf.Session() as sess:
+                ckpt = tf.train.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+                assert ckpt and ckpt.model_checkpoint_path
+                saver.restore(sess, ckpt.model_checkpoint_path)
+                return sess.run(preValue, feed_dict={x: testPicArr})
+
+    pictures = np.random.RandomState(0).rand(8, 1, 28, 28, 1)
+    expected = [reference.logits(picture, shadows).argmax() for picture in pictures]
+    assert [restore_model(picture)[0] for picture in pictures] == expected

@@ -26,7 +26,7 @@ def parsed(path, **options):
 
 
 def imports(path):
-    """The top-level names that a file imports, anywhere in it, in their order; '' is its package."""
+    """The packages that a file imports, anywhere in it, in their order; '' is its own."""
     found = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):

@@ -4,7 +4,6 @@ On a network of one layer; the lecture's has its own tests in test_backward.
 """
 
 import errno
-import os
 import re
 import shutil
 import signal
@@ -228,9 +227,7 @@ def test_seed_reaches(train, monkeypatch, what):
     if what != 'weights':
         monkeypatch.setattr(tf, 'set_random_seed', lambda seed, set=tf.set_random_seed: set(1))
     if what != 'dropout':
-        monkeypatch.setattr(
-            'mnist_lenet5_forward.dropout', lambda x, rate, seed: tf.nn.relu(x)
-        )
+        monkeypatch.setattr('mnist_lenet5_forward.dropout', lambda x, rate, seed: tf.nn.relu(x))
     if what != 'order':
         monkeypatch.setattr(input_data.DataSet, 'seek', lambda self, position, seed: None)
     found = set()
@@ -281,14 +278,6 @@ def test_a_folder_of_an_older_version_goes_on(train):
     assert steps == [4] and 'seed' not in err and 'arithmetic' not in err
     assert (train.model / 'arithmetic').read_bytes() == b'float32\n'
     assert (train.model / 'seed').read_bytes() == b'3\n'
-
-
-def test_a_loss_without_l2_terms(train, monkeypatch):
-    monkeypatch.setattr(mnist_lenet5_backward, 'REGULARIZER', None)
-    add_n = tf.add_n
-    monkeypatch.setattr(tf, 'add_n', lambda losses: add_n(losses) if losses else tf.constant(0.0))
-    assert train(2)[0] == [1, 2]
-    assert train(3)[0] == [3]
 
 
 # bfloat16
