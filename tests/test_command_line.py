@@ -11,6 +11,7 @@ from support import command_line, training
 import pytest
 from conftest import screen, send
 
+import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_test
 
@@ -144,13 +145,6 @@ def test_the_status_is_that_of_the_signal(handlers, capsys, number, status):
     assert end(interrupted, capsys) == (status, 'stopped; step 3\n')
 
 
-def test_the_status_is_that_of_main(handlers):
-    for returned, status in (None, 0), (0, 0), (1, 1):
-        with pytest.raises(SystemExit) as ended:
-            command_line.run(lambda returned=returned: returned)
-        assert (ended.value.code or 0) == status
-
-
 @pytest.mark.posix
 def test_ctrl_c_ends_the_process(handlers, monkeypatch):
     """At once: TensorFlow would swallow a KeyboardInterrupt in places."""
@@ -231,67 +225,66 @@ def test_wrong_usage(tmp_path, monkeypatch, capsys, module, flags, error):
     assert os.listdir(str(tmp_path)) == []
 
 
-def test_flags(monkeypatch):
-    def training(*flags):
-        monkeypatch.setattr(sys, 'argv', ['x', *flags])
-        return vars(command_line.parse_training(50000, './model/', 1))
-
-    expected = {'data_dir': './data/', 'model_dir': './model/'}
-    expected.update(steps=50000, seed=None, bfloat16=False)
-    assert training() == expected
-    given = ['--data_dir=a', '--model_dir=b', '--steps=7', '--seed=2147483647', '--bfloat16']
-    expected = {'data_dir': 'a', 'model_dir': 'b', 'steps': 7, 'seed': 2147483647, 'bfloat16': True}
-    assert training(*given) == expected
-
-    def testing(*flags):
-        monkeypatch.setattr(sys, 'argv', ['x', *flags])
-        return vars(command_line.parse_testing(5, './model/'))
-
-    expected = {'data_dir': './data/', 'model_dir': './model/'}
-    expected.update(interval=5, wait=False, once=False, mistakes=None)
-    assert testing() == expected
-    assert testing('--wait', '--interval', '0') == dict(expected, wait=True, interval=0)
-    assert testing('--once') == dict(expected, once=True)
-    assert testing('--mistakes', 'm.PNG') == dict(expected, once=True, mistakes='m.PNG')
+def test_help_says_every_flag_and_default(monkeypatch, capsys):
+    for module, words in [
+        (mnist_lenet5_backward, '--steps --seed --bfloat16 --data_dir --model_dir 50000 ./model/'),
+        (mnist_lenet5_test, '--wait --once --interval --mistakes --data_dir --model_dir ./data/'),
+    ]:
+        monkeypatch.setattr(sys, 'argv', [module.__name__, '--help'])
+        with pytest.raises(SystemExit) as ended:
+            module.main()
+        assert ended.value.code == 0
+        printed = capsys.readouterr().out
+        assert [word for word in words.split() if word not in printed] == []
 
 
 @pytest.mark.parametrize(
-    'module, words',
+    'flags, given, steps, model_dir',
     [
-        (mnist_lenet5_backward, '--steps --seed --bfloat16 --data_dir --model_dir 50000 ./model/'),
-        (
-            mnist_lenet5_test,
-            '--wait --once --interval --mistakes --data_dir --model_dir (5) ./data/',
-        ),
+        ('', (('./data/',), None, False), 50000, './model/'),
+        ('--steps 7 --seed 0 --bfloat16 --model_dir m --data_dir d', (('d',), 0, True), 7, 'm'),
+        ('--seed=2147483647', (('./data/',), 2147483647, False), 50000, './model/'),
     ],
 )
-def test_help_says_every_flag_and_default(monkeypatch, capsys, module, words):
-    monkeypatch.setattr(sys, 'argv', [module.__name__, '--help'])
-    with pytest.raises(SystemExit) as ended:
-        module.main()
-    assert ended.value.code == 0
-    printed = capsys.readouterr().out
-    assert [word for word in words.split() if word not in printed] == []
+def test_flags_of_a_training(run_main, flags, given, steps, model_dir):
+    assert run_main(mnist_lenet5_backward, 'backward', flags, None) == (given, None)
+    assert mnist_lenet5_backward.STEPS == steps
+    assert mnist_lenet5_backward.MODEL_SAVE_PATH == model_dir
 
 
-def test_the_flags_reach_what_they_are_for(monkeypatch):
-    """From the command line to backward and test, over the constants."""
+@pytest.mark.parametrize(
+    'flags, given, interval, model_dir',
+    [
+        ('', (('./data/',), False, False, None), 5, './model/'),
+        ('--wait --interval 0 --model_dir m', (('./data/',), True, False, None), 0, 'm'),
+        ('--once --data_dir d', (('d',), False, True, None), 5, './model/'),
+        ('--mistakes m.PNG', (('./data/',), False, True, 'm.PNG'), 5, './model/'),
+    ],
+)
+def test_flags_of_a_test(run_main, flags, given, interval, model_dir):
+    """It ends with status 1 where there is no checkpoint, with 0 at an accuracy of nothing."""
+    for returned, status in (None, 1), (0.0, 0):
+        assert run_main(mnist_lenet5_test, 'test', flags, returned) == (given, status)
+    assert mnist_lenet5_test.TEST_INTERVAL_SECS == interval
+    assert mnist_lenet5_backward.MODEL_SAVE_PATH == model_dir
+
+
+@pytest.fixture
+def run_main(monkeypatch):
+    """What main() gives to a function with some flags; a data set is its folder. And its status."""
     calls = []
-    for module, name, flags in [
-        (mnist_lenet5_backward, 'backward', '--steps 7 --seed 3 --bfloat16 --model_dir m'),
-        (mnist_lenet5_test, 'test', '--interval 2 --wait --mistakes m.png --model_dir n'),
+    for module, name in [
+        (mnist_lenet5_backward, 'STEPS'),
+        (mnist_lenet5_backward, 'MODEL_SAVE_PATH'),
+        (mnist_lenet5_test, 'TEST_INTERVAL_SECS'),
     ]:
-        monkeypatch.setattr(module, name, lambda *args: calls.append(args))
+        monkeypatch.setattr(module, name, getattr(module, name))  # to be undone: flags change it
+    monkeypatch.setattr(input_data, 'read_data_sets', lambda *args, one_hot: args)
+
+    def run(module, function, flags, returned):
+        monkeypatch.setattr(module, function, lambda *args: calls.append(args) or returned)
         monkeypatch.setattr(sys, 'argv', ['x', *flags.split()])
-        for constant in 'STEPS', 'MODEL_SAVE_PATH', 'TEST_INTERVAL_SECS':
-            if hasattr(module, constant):  # to be undone
-                monkeypatch.setattr(module, constant, getattr(module, constant))
-        monkeypatch.setattr(module.input_data, 'read_data_sets', lambda *args, **options: args)
         status = module.main()
-        assert bool(status) == (name == 'test')  # as without a checkpoint
-        if name == 'backward':
-            assert mnist_lenet5_backward.STEPS == 7
-            assert mnist_lenet5_backward.MODEL_SAVE_PATH == 'm'
-    assert calls == [(('./data/',), 3, True), (('./data/',), True, True, 'm.png')]
-    assert mnist_lenet5_test.TEST_INTERVAL_SECS == 2
-    assert mnist_lenet5_backward.MODEL_SAVE_PATH == 'n'
+        return calls[-1], status
+
+    return run
