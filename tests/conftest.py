@@ -222,6 +222,7 @@ def ended(model, before):
 
 
 def screen(text):
+    """What a terminal shows of a text: its lines, and the column of the cursor."""
     lines, column = [''], 0
     for character in text:
         if character == '\n':

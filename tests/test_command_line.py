@@ -40,7 +40,8 @@ def terminal(monkeypatch):
 def test_line(terminal):
     seen = {}
     for i in command_line.live_range(50157, 100000, 50000):
-        seen[i] = terminal.screen()[0]
+        if i in (50157, 50340, 50499):
+            seen[i] = terminal.screen()[0]
         terminal.clock[0] += 0.25
         if i == 50500:
             break
@@ -52,8 +53,9 @@ def test_line(terminal):
 
 def test_speed_is_that_of_the_last_seconds(terminal):
     for _ in command_line.live_range(0, 1000, 1000):
-        terminal.clock[0] += 1 if terminal.clock[0] < 1500 else 0.25
-    assert 'step 998 of 1000, 99%, 4.0 steps/s, 0:00:00 left' in terminal.getvalue()
+        terminal.clock[0] += 1 if terminal.clock[0] < 1500 else 0.125
+    assert terminal.getvalue().count('\r') == 499 + 250  # LIVE_SECS apart
+    assert 'step 998 of 1000, 99%, 8.0 steps/s, 0:00:00 left' in terminal.getvalue()
     assert 'step 400 of 1000, 40%, 1.0 steps/s, 0:10:00 left' in terminal.getvalue()
 
 
@@ -82,12 +84,6 @@ def test_it_fits_a_narrow_terminal(terminal, monkeypatch):
     assert max(map(len, written)) == 19
     command_line.say('a line of more than 20 characters')
     assert 'a line of more than 20 characters\n' in terminal.getvalue()
-
-
-def test_it_is_not_said_at_every_step(terminal):
-    for _ in command_line.live_range(0, 100, 100):
-        terminal.clock[0] += 0.05
-    assert terminal.getvalue().count('\r') == 19
 
 
 class Gone(Terminal):
