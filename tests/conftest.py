@@ -45,9 +45,8 @@ def small_mnist(train=20, test=10):
     random = np.random.RandomState(0)
     files = {}
     for prefix, n in ('train', train), ('t10k', test):
-        files[prefix + '-images-idx3-ubyte'] = idx(
-            random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
-        )
+        images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
+        files[prefix + '-images-idx3-ubyte'] = idx(images)
         files[prefix + '-labels-idx1-ubyte'] = idx((np.arange(n) % 10).astype(np.uint8))
     return files
 
@@ -148,10 +147,8 @@ def train(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', steps)
         mnist_lenet5_backward.backward(SimpleNamespace(train=data or Noise()), **options)
         captured = capsys.readouterr()
-        lines = captured.out.splitlines()
-        found = [
-            re.fullmatch(r'After (\d+) training step\(s\), loss .* is \S+\.', li) for li in lines
-        ]
+        line = r'After (\d+) training step\(s\), loss on training batch is \S+\.'
+        found = [re.fullmatch(line, printed) for printed in captured.out.splitlines()]
         return [int(match.group(1)) for match in found], captured.err
 
     run.model = tmp_path / 'model'
@@ -210,12 +207,9 @@ TRAIN_ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
 def ended(model, before):
     """Runs a training with a save at every step in a process; returns its status and last line."""
     code = TRAIN_ON_NOISE + before + '\ncommand_line.run(main)'
-    process = subprocess.run(
-        [sys.executable, '-c', code, str(model)],
-        capture_output=True,
-        timeout=100,
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'),  # 1.15.5 may have the last word
-    )
+    command = [sys.executable, '-c', code, str(model)]
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')  # 1.15.5 may have the last word
+    process = subprocess.run(command, capture_output=True, timeout=100, env=environment)
     err = process.stderr.decode()
     assert 'Traceback' not in err
     return process.returncode, err.splitlines()[-1]

@@ -40,16 +40,16 @@ def train(python, model, steps):
     return version, {int(step): float(loss) for step, loss in found}
 
 
-def values(model, step):
-    reader = tf.train.load_checkpoint(str(model / ('mnist_model-%d' % step)))
-    return [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES]
-
-
 @pytest.mark.parametrize('there', [False, True])
 def test_resumed_on_another_tensorflow(tmp_path, there):
     """Same batches, same dropout, and the same losses but for rounding. there: it begins there."""
     begins, resumes = (OTHER_PYTHON, sys.executable) if there else (sys.executable, OTHER_PYTHON)
     stayed, moved = tmp_path / 'stayed', tmp_path / 'moved'
+
+    def values(model, step):
+        reader = tf.train.load_checkpoint(str(model / ('mnist_model-%d' % step)))
+        return [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES]
+
     train(begins, stayed, 20)
     shutil.copytree(str(stayed), str(moved))
     start = values(stayed, 20)
