@@ -11,10 +11,9 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from support import command_line
+from support import command_line, training
 
 import pytest
 import reference
@@ -34,75 +33,63 @@ import mnist_lenet5_test
 
 TRAIN_LINE = r'After %s training step\(s\), loss on training batch is \d+(\.\d+)?\.'
 TEST_LINE = r'After %s training step\(s\), test accuracy = (0\.\d+|1|0)'
+BACKWARD = os.path.join(ROOT, 'mnist_lenet5_backward.py')
+ON_NOISE = TRAIN_ON_NOISE + 'command_line.run(main)'
 MINUTE = 60  # for a busy machine, not a measurement
 
 pytestmark = pytest.mark.usefixtures('handlers')
 
 
-class Script(subprocess.Popen):
-    """One of the scripts, running; stdout and stderr go to files."""
-
-    def __init__(self, folder, name, *args):
-        self.log = str(folder / ('%s.%d' % (name, time.perf_counter_ns())))
-        script = os.path.join(ROOT, 'mnist_lenet5_%s.py' % name)
-        with open(self.log + '.out', 'wb') as out, open(self.log + '.err', 'wb') as err:
-            super().__init__(
-                [sys.executable, script, *args], cwd=str(folder), stdout=out, stderr=err
-            )
-
-    def lines(self, stream='out'):
-        with open('%s.%s' % (self.log, stream), encoding='utf-8') as file:
-            return file.read().splitlines()
-
-    def wait_for(self, pattern):
-        """Waits for a line on stdout."""
-        deadline = time.monotonic() + MINUTE
-        while not any(re.fullmatch(pattern, line) for line in self.lines()):
-            assert time.monotonic() < deadline and self.poll() is None, self.lines('err')
-            time.sleep(0.05)
-
-    def interrupt(self):
-        """Ctrl-C. Returns the exit status, the lines of stdout, and of stderr."""
-        self.send_signal(signal.SIGINT)
-        status, err = self.wait(timeout=MINUTE), self.lines('err')
-        assert not any('Traceback' in line for line in err), err
-        return status, self.lines(), err
-
-
-@pytest.fixture
-def start(tmp_path):
-    """start(script, *flags): starts it in a folder with data/, some digits; kills it at the end."""
-    scripts = []
-    (tmp_path / 'data').mkdir()
+def write_digits(folder):
+    """The first of the real digits in the place of noise; few, to be read and tested in no time."""
     for name in small_mnist():
         n = 500 if 't10k' in name else 6000
         length, size = (16, 28 * 28) if 'images' in name else (8, 1)
         with gzip.open(os.path.join(DATA, name + '.gz')) as file:
             header, content = file.read(length), file.read(n * size)
-        header = header[:4] + struct.pack('>I', n) + header[8:]
-        (tmp_path / 'data' / name).write_bytes(header + content)
+        (folder / name).write_bytes(header[:4] + struct.pack('>I', n) + header[8:] + content)
 
-    def run(*args):
-        scripts.append(Script(tmp_path, *args))
-        return scripts[-1]
+
+@pytest.fixture
+def start(tmp_path):
+    """start(*arguments of Python): starts it in a folder; kills it at the end."""
+    processes = []
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', COLUMNS='80')
+    pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
+
+    def run(*args, **options):
+        command = [sys.executable, *map(str, args)]
+        options = dict(pipes, **options)
+        processes.append(
+            subprocess.Popen(
+                command, cwd=str(tmp_path), env=environment, encoding='utf-8', **options
+            )
+        )
+        return processes[-1]
 
     yield run
-    for script in scripts:
-        script.kill()
-        script.wait()
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def finish(process):
+    """Waits for the end; returns the exit status, the lines of stdout, and the last of stderr."""
+    out, err = process.communicate(timeout=MINUTE)
+    assert 'Traceback' not in err
+    return process.returncode, out.splitlines(), err.splitlines()[-1]
 
 
 @pytest.fixture
 def main(tmp_path, monkeypatch, capsys):
-    """main(script, *flags): runs it in this process, in a folder with data/, noise if not made.
+    """main(script, *flags): runs it in this process, in a folder with data/, which is noise.
 
     Returns the exit status, the lines of stdout, and of stderr.
     """
     monkeypatch.chdir(str(tmp_path))
-    if not os.path.exists('data'):
-        os.mkdir('data')
-        for name, content in small_mnist(train=5010).items():
-            (tmp_path / 'data' / name).write_bytes(content)
+    os.mkdir('data')
+    for name, content in small_mnist(train=5010).items():
+        (tmp_path / 'data' / name).write_bytes(content)
     modules = {'backward': mnist_lenet5_backward, 'test': mnist_lenet5_test}
     for module, name in [
         (mnist_lenet5_backward, 'STEPS'),
@@ -130,39 +117,36 @@ def assert_lines(lines, pattern, steps):
 @pytest.mark.posix
 def test_train_watch_interrupt_resume_and_run_again(start, main, tmp_path):
     """On the lecture's network and batches; what is resumed ends in the bits of a straight run."""
-    watcher = start('test', '--wait', '--interval', '0.2')
-    trainer = start('backward', '--steps', '60', '--seed', '2')
-    trainer.wait_for(TRAIN_LINE % 1)
-    status, printed, err = trainer.interrupt()
-    assert status == 130
-    assert_lines(printed, TRAIN_LINE, [1])
-    stopped = int(re.match('stopped; step (.*) is saved in ./model, run', err[-1]).group(1))
+    write_digits(tmp_path / 'data')
+    watcher = start(BACKWARD.replace('backward', 'test'), '--wait', '--interval', '0.2')
+    trainer = start(BACKWARD, '--steps', '60', '--seed', '2')
+    printed = [trainer.stdout.readline().rstrip()]
+    trainer.send_signal(signal.SIGINT)
+    status, lines, last = finish(trainer)
+    assert (status, lines) == (130, [])
+    stopped = int(re.match('stopped; step (.*) is saved in ./model, run', last).group(1))
     assert 1 <= stopped < 60
 
     status, lines, err = main('backward', '--steps', '60')
     begin = 'training from step %d to step 60; checkpoints go to %s'
     assert status == 0 and begin % (stopped, tmp_path / 'model') in err
-    assert_lines(lines, TRAIN_LINE, [60])
+    assert_lines(printed + lines, TRAIN_LINE, [1, 60])
     straight = main('backward', '--steps', '60', '--seed', '2', '--model_dir', 'straight')
     assert straight[:2] == (0, printed + lines)
     resumed, straight = [checkpoint_bytes(tmp_path / name, 60) for name in ('model', 'straight')]
     assert resumed == straight
 
-    watcher.wait_for(TEST_LINE % 60)
+    lines = ['']
+    while not re.match('After 60 ', lines[-1]):
+        lines.append(watcher.stdout.readline().rstrip())
+        assert lines[-1]
     ours, niceness = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, watcher.pid)]
     assert niceness == min(ours + 19, 19)  # it gives way to the training
-    status, lines, _ = watcher.interrupt()
-    assert status == 130
-    steps = [int(re.fullmatch(TEST_LINE % r'(\d+)', line).group(1)) for line in lines]
+    watcher.send_signal(signal.SIGINT)
+    assert finish(watcher)[:2] == (130, [])
+    steps = [int(re.fullmatch(TEST_LINE % r'(\d+)', line).group(1)) for line in lines[1:]]
     assert steps == sorted(set(steps)) and set(steps) <= {1, stopped, 60}
     assert float(lines[-1].split()[-1]) > 0.3  # 0.1 before training
-
-
-def on_noise(model, **options):
-    """A training in a process, with a save at every step."""
-    command = [sys.executable, '-c', TRAIN_ON_NOISE + 'command_line.run(main)', str(model)]
-    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', COLUMNS='80')
-    return subprocess.Popen(command, env=environment, **options)
 
 
 def current_step(model):
@@ -173,15 +157,15 @@ def current_step(model):
 
 
 @pytest.mark.posix
-def test_reader_of_stdout_goes_away(tmp_path):
+def test_reader_of_stdout_goes_away(start, tmp_path):
     """As after `| head -1`."""
-    trainer = on_noise(tmp_path / 'model', stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert re.fullmatch(TRAIN_LINE % 1 + '\n', trainer.stdout.readline().decode())
+    trainer = start('-c', ON_NOISE, tmp_path / 'model')
+    assert re.fullmatch(TRAIN_LINE % 1, trainer.stdout.readline().rstrip())
     trainer.stdout.close()
-    err = trainer.stderr.read().decode()
+    err = trainer.stderr.read()
     assert trainer.wait(timeout=MINUTE) == 1
     assert err.splitlines()[-1] == 'error: stdout: cannot be used (Broken pipe)'
-    assert current_step(tmp_path / 'model') < 100
+    assert 'Traceback' not in err and current_step(tmp_path / 'model') < 100
 
 
 def read_terminal(ours):
@@ -194,7 +178,7 @@ def read_terminal(ours):
 
 @pytest.mark.posix
 @pytest.mark.parametrize('how, status', [('Ctrl-C', 130), ('closed', 129)])
-def test_training_on_a_terminal(tmp_path, how, status):
+def test_training_on_a_terminal(start, tmp_path, how, status):
     """It is stopped in the middle of the live line, by a key, or by closing the window."""
     import fcntl
     import pty
@@ -207,7 +191,8 @@ def test_training_on_a_terminal(tmp_path, how, status):
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
     model = tmp_path / 'model'
-    trainer = on_noise(model, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=be_on_it)
+    streams = dict.fromkeys(['stdin', 'stdout', 'stderr'], theirs)
+    trainer = start('-c', ON_NOISE, model, preexec_fn=be_on_it, **streams)
     os.close(theirs)
     text = b''
     while b' steps/s, ' not in text:
@@ -254,12 +239,17 @@ def test_no_checkpoint(main):
 
 
 @pytest.mark.parametrize('script', ['backward', 'test'])
-def test_errors_are_one_line(main, tmp_path, script):
+def test_errors_are_one_line(main, tmp_path, monkeypatch, script):
     shutil.copytree('data', 'bad')
     Path('bad', 't10k-labels-idx1-ubyte').write_bytes(b'no IDX')
     status, lines, err = main(script, '--data_dir', 'bad')
     assert (status, lines) == (1, [])
     assert err[-1].startswith('error: %s' % os.path.join('bad', 't10k-labels-idx1'))
+    if script == 'backward':
+        with monkeypatch.context() as patch:
+            patch.setattr(training, 'BFLOAT16', 'an_option_that_is_not_there')
+            status, lines, err = main(script, '--bfloat16')
+        assert (status, lines) == (1, []) and err[-1].startswith('error: --bfloat16: TensorFlow ')
     other = reference.initial_parameters()
     other[2] = other[2][..., :16]
     write_checkpoint(tmp_path / 'model', 5, other, other)

@@ -1,7 +1,4 @@
-"""The lecture: its worked numbers, out of our code, and its own programs.
-
-They go on where ours have stopped, and ours where they have.
-"""
+"""The lecture: its sizes of the network, and its own programs in turn with ours."""
 
 import os
 from types import SimpleNamespace
@@ -21,21 +18,6 @@ IMAGES = np.random.RandomState(5).rand(40, 784).astype(np.float32)
 LABELS = np.eye(10)[np.arange(40) % 10]
 
 
-def evaluate(tensor):
-    with tf.Session() as sess:
-        return sess.run(tensor)
-
-
-# 7.1, convolution: (-1)x1 + 0x0 + 1x2 + (-1)x5 + 0x4 + 1x2 + (-1)x3 + 0x4 + 1x5 + 1 = 1
-def test_nine_products_and_a_bias():
-    pixels = np.array([[1, 0, 2], [5, 4, 2], [3, 4, 5]], np.float32)
-    kernel = np.array([[-1, 0, 1]] * 3, np.float32)
-    with tf.Graph().as_default():
-        y = mnist_lenet5_forward.conv2d(pixels.reshape(1, 3, 3, 1), kernel.reshape(3, 3, 1, 1))
-        assert evaluate(tf.nn.bias_add(y, [1.0]))[0, 1, 1, 0] == 1
-
-
-# 7.2
 def test_sizes_along_our_network():
     """28-14-7, 32 and 64 deep, 3136 nodes, 512 and 10 neurons; 1,663,370 parameters in all."""
     with tf.Graph().as_default() as graph:
@@ -53,13 +35,6 @@ def test_sizes_along_our_network():
         'MatMul': [[100, 512], [100, 10]],
     }
     assert parameters == 1663370
-
-
-def test_max_pool_takes_the_largest():
-    x = np.array([[1, 2, 5], [4, 8, 6], [7, 0, 9]], np.float32).reshape(1, 3, 3, 1)
-    with tf.Graph().as_default():
-        pooled = evaluate(mnist_lenet5_forward.max_pool_2x2(x))
-    assert pooled[0, :, :, 0].tolist() == [[8, 6], [7, 9]]  # 3 / 2, rounded up
 
 
 # Its programs, as printed, apart from their imports; and with fewer steps and digits
