@@ -4,7 +4,7 @@
 
 prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 
-    After 1 training step(s), loss on training batch is 5.15932.
+    After 1 training step(s), loss on training batch is 5.17794.
 
 Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
 """

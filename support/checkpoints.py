@@ -97,7 +97,7 @@ def restore(saver, sess, ckpt, variables=None, say=command_line.say):
         except CheckpointError as error:
             if not (problem or isinstance(error, DamagedError)):
                 raise
-            problem = problem or error
+            problem = problem or str(error)  # the error itself would hold the file open
         else:
             if problem:
                 say('%s; taking %s instead' % (problem, os.path.basename(path)))

@@ -238,3 +238,65 @@ def trained(tmp_path_factory):
     flags = ['--steps', '1000', '--data_dir', DATA, '--model_dir', folder]
     subprocess.run([sys.executable, script, *flags], check=True, stdout=subprocess.DEVNULL)
     return folder
+
+
+class Folder:
+    """A folder of checkpoints of two small variables, of which one is their step."""
+
+    def __init__(self, path):
+        from support import checkpoints  # not above: some of the tests run without TensorFlow
+
+        import tensorflow.compat.v1 as tf
+
+        self.path, self.checkpoints = path, checkpoints
+        self.weight = tf.Variable(tf.zeros([1000]))
+        self.step = tf.Variable(0)
+        self.variables = {'Variable': self.weight, 'Variable_1': self.step}
+        self.saver, self.sess = tf.train.Saver(), tf.Session()
+        self.new = tf.placeholder(tf.int32)
+        weight = tf.fill([1000], tf.cast(self.new, tf.float32))
+        self.assign = [tf.assign(self.weight, weight), tf.assign(self.step, self.new)]
+
+    def __getitem__(self, name):
+        return self.path / name
+
+    def manager(self, name='mnist_model'):
+        return self.checkpoints.Manager(str(self.path / name), 7)
+
+    def save(self, *steps, name='mnist_model'):
+        """A process each, as a training is that is stopped and started again."""
+        for step in steps:
+            with self.manager(name) as manager:
+                self.sess.run(self.assign, {self.new: step})
+                manager.save(self.saver, self.sess, step)
+
+    def restore(self):
+        """Returns the name of what is restored, having looked into it."""
+        self.sess.run(self.assign, {self.new: -1})
+        ckpt = self.checkpoints.get_checkpoint_state(str(self.path))
+        self.checkpoints.restore(self.saver, self.sess, ckpt)
+        weight, step = self.sess.run([self.weight, self.step])
+        assert (weight == step).all()
+        name = os.path.basename(ckpt.model_checkpoint_path)
+        assert name.endswith('-%d' % step)
+        return name
+
+    def edit(self, old, new):
+        """Replaces a text once, in the first line of `checkpoint` that has it."""
+        text = self['checkpoint'].read_text(encoding='utf-8')
+        assert old in text
+        self['checkpoint'].write_text(text.replace(old, new, 1), encoding='utf-8')
+
+    def steps(self):
+        return saved_steps(self.path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    import tensorflow.compat.v1 as tf
+
+    with tf.Graph().as_default():
+        tf.get_variable_scope().set_use_resource(True)
+        folder = Folder(tmp_path / 'model')
+        yield folder
+        folder.sess.close()

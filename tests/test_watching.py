@@ -8,168 +8,209 @@ from types import SimpleNamespace
 from support import checkpoints, watching
 
 import pytest
-import reference
-import tensorflow.compat.v1 as tf
-from conftest import write_checkpoint
-
-import mnist_lenet5_forward
-
-PARAMETERS = reference.initial_parameters()
-
-
-@pytest.fixture
-def model(tmp_path):
-    """A folder of two checkpoints, 801 and 901."""
-    for step in 801, 901:
-        write_checkpoint(tmp_path / 'original', step, PARAMETERS, PARAMETERS)
-    state = tmp_path / 'original' / 'checkpoint'
-    names = ['model_checkpoint_path: "mnist_model-901"']
-    names += ['all_model_checkpoint_paths: "mnist_model-%d"' % step for step in (801, 901)]
-    state.write_text('\n'.join(names), encoding='utf-8')
-    (tmp_path / 'model').mkdir()
-    return tmp_path / 'model'
-
-
-@pytest.fixture
-def look(model, monkeypatch):
-    """look(watcher): one look at the folder; returns the name of what is restored, None if nothing.
-
-    look.meanwhile: what happens in the second that a damaged checkpoint is given.
-    """
-    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=lambda s: look.meanwhile()))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        x = tf.placeholder(tf.float32, [None, 28, 28, 1])
-        mnist_lenet5_forward.forward(x, False, None)
-        variables = {v.op.name: v for v in tf.global_variables()}
-        saver = tf.train.Saver()
-
-        def look(watcher):
-            ckpt = watcher.get_checkpoint_state(str(model))
-            if ckpt and ckpt.model_checkpoint_path and watcher.restore_new(saver, sess, ckpt):
-                return os.path.basename(ckpt.model_checkpoint_path)
-            return None
-
-        look.meanwhile = lambda: None
-        look.watcher = lambda wait=True, once=False: watching.Watcher(variables, wait, once)
-        yield look
-
-
-def copied(model):
-    shutil.rmtree(str(model))
-    shutil.copytree(str(model.parent / 'original'), str(model))
-
 
 FILES = ['checkpoint', 'mnist_model-901.index', 'mnist_model-901.data-00000-of-00001']
 
 
-@pytest.mark.parametrize('order', list(itertools.permutations(FILES)))
-def test_a_model_is_copied_into_the_folder(model, look, order, capsys):
-    """File by file, each in two halves: one line, once, and the checkpoint when it is whole."""
+@pytest.fixture
+def look(folder, monkeypatch):
+    """look(watcher): one look at the folder; returns the name of what is restored, None if nothing.
+
+    look.clock: the seconds that have gone by; look.meanwhile(): what happens while it sleeps.
+    """
+
+    def sleep(seconds):
+        look.clock += seconds
+        look.meanwhile()
+
+    def look(watcher):
+        ckpt = watcher.get_checkpoint_state(str(folder.path))
+        if ckpt and watcher.restore_new(folder.saver, folder.sess, ckpt):
+            return os.path.basename(ckpt.model_checkpoint_path)
+        return None
+
+    fake = SimpleNamespace(sleep=sleep, monotonic=lambda: look.clock)
+    monkeypatch.setattr(watching, 'time', fake)
+    look.clock, look.meanwhile = 0, lambda: None
+    look.watcher = lambda wait=True: watching.Watcher(folder.variables, wait)
+    return look
+
+
+@pytest.fixture
+def original(folder):
+    """A folder of two checkpoints, 801 and 901, to be copied."""
+    folder.save(801, 901)
+    folder.path.rename(folder.path.parent / 'original')
+    folder.path.mkdir()
+    return folder.path.parent / 'original'
+
+
+def test_each_checkpoint_is_restored_once(folder, look):
+    """One that is rewritten under an old name is new; going back to one that was tested is not."""
     watcher = look.watcher()
-    tested = []
-    for name in order:
-        content = (model.parent / 'original' / name).read_bytes()
-        for part in content[: len(content) // 2], content:
-            (model / name).write_bytes(part)
-            tested += [look(watcher), look(watcher)]
-    assert [name for name in tested if name] == ['mnist_model-901']
-    err = capsys.readouterr().err.splitlines()
-    assert all(line.endswith('; waiting for it') for line in err)
-    assert len(err) == len(set(line.split(': ')[0] for line in err))
-    assert 'empty the folder' not in ''.join(err)
-
-
-def test_each_look_tests_what_has_changed(model, look, capsys):
-    """The list comes first; what is whole is tested though the current one is not there yet."""
-    watcher = look.watcher()
-    names = sorted(os.listdir(str(model.parent / 'original')))
-    tested = []
-    for name in names:
-        shutil.copy(str(model.parent / 'original' / name), str(model))
-        tested.append(look(watcher))
-    assert [name for name in tested if name] == ['mnist_model-801', 'mnist_model-901']
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith('; waiting for it') and 'mnist_model-901.index is missing' in line
-
-
-def test_it_does_not_wait_unasked(model, look):
-    (model / FILES[0]).write_bytes((model.parent / 'original' / FILES[0]).read_bytes())
-    with pytest.raises(checkpoints.DamagedError, match='to train anew'):
-        look(look.watcher(wait=False))
-    (model / FILES[0]).write_bytes(b'garbage')
-    with pytest.raises(checkpoints.DamagedError, match='to train anew'):
-        look(look.watcher(wait=False))
-
-
-def test_a_file_that_grows_is_not_worth_a_word(model, look, capsys):
-    copied(model)
-    data = model / FILES[2]
-    content = data.read_bytes()
-    data.write_bytes(content[:1000])
-    watcher = look.watcher(wait=False)
-    look.meanwhile = lambda: data.write_bytes(content)
+    folder.save(1)
+    assert [look(watcher) for _ in range(3)] == ['mnist_model-1', None, None]
+    folder.save(101, 201)  # 101 is overtaken
+    assert [look(watcher) for _ in range(2)] == ['mnist_model-201', None]
+    folder.edit('"mnist_model-201"', '"mnist_model-1"')
     assert look(watcher) is None
+    shutil.rmtree(str(folder.path))
+    folder.save(1)
+    assert look(watcher) == 'mnist_model-1'
+    assert look.clock == 0
+
+
+def test_nothing_to_test(folder, look, capsys):
+    """Unasked it does not wait, but for what comes after a first test."""
+    assert look(look.watcher(wait=False)) is None
+    assert capsys.readouterr().err == ''
+    folder.save(1)
+    watcher = look.watcher(wait=False)
+    assert look(watcher) == 'mnist_model-1'
+    for step in 101, 201:
+        shutil.rmtree(str(folder.path))
+        look.meanwhile = lambda step=step: look.clock > 100 * step and folder.save(step)
+        assert look(watcher) == 'mnist_model-%d' % step
+        look.meanwhile = lambda: None
+    assert capsys.readouterr().err == 'waiting for checkpoints in %s\n' % folder.path
+
+
+@pytest.mark.parametrize('order', list(itertools.permutations(FILES)))
+def test_a_model_is_copied_into_the_folder(folder, look, original, order, capsys):
+    """File by file, each in two halves and slowly: nothing is said, and it is tested when whole."""
+    parts = []
+    for name in order:
+        content = (original / name).read_bytes()
+        parts += [(name, content[: len(content) // 2]), (name, content)]
+
+    def copy():
+        if parts and look.clock > 4 * (7 - len(parts)):
+            name, content = parts.pop(0)
+            folder[name].write_bytes(content)
+
+    watcher, look.meanwhile = look.watcher(), copy
+    tested = [look(watcher) for _ in range(8)]
+    assert [name for name in tested if name] == ['mnist_model-901']
+    assert capsys.readouterr().err == 'waiting for checkpoints in %s\n' % folder.path
+
+
+def test_a_copy_that_stops(folder, look, original, capsys):
+    """After five seconds the newest that is whole is taken, and it is said, once."""
+    for name in sorted(os.listdir(str(original))):
+        shutil.copy(str(original / name), str(folder.path))
+    data = folder[FILES[2]]
+    whole = data.read_bytes()
+    data.write_bytes(whole[:1000])
+    watcher = look.watcher(wait=False)
+    assert [look(watcher) for _ in range(4)] == ['mnist_model-801', None, None, None]
+    assert watching.GRACE_SECS == 5 and 5 <= look.clock <= 5.5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('%s: cannot be restored (' % folder['mnist_model-901'])
+    assert line.endswith('; taking mnist_model-801 instead')
+    data.write_bytes(whole)
     assert look(watcher) == 'mnist_model-901'
     assert capsys.readouterr().err == ''
 
 
-def test_a_slip_of_the_pen_is_said_once(model, look, capsys):
-    """A name that is no file, and that the list does not have, was typed."""
-    copied(model)
-    state = model / 'checkpoint'
-    right = state.read_text(encoding='utf-8')
-    state.write_text(right.replace('901', '9O1', 1), encoding='utf-8')
+def test_a_file_that_grows_is_not_worth_a_word(folder, look, capsys):
+    folder.save(1)
+    data = folder['mnist_model-1.data-00000-of-00001']
+    whole = data.read_bytes()
+    data.write_bytes(whole[:1000])
+    look.meanwhile = lambda: data.write_bytes(whole)
     watcher = look.watcher(wait=False)
-    assert [look(watcher) for _ in range(3)] == [None] * 3
-    out, err = capsys.readouterr()
-    path = str(model / 'checkpoint')
-    assert out == '' and err == (
-        path + ': there is no mnist_model-9O1; name one of mnist_model-901, mnist_model-801; '
-        'waiting for it\n'
-    )
-    with pytest.raises(checkpoints.UnknownNameError):
-        look(look.watcher(wait=False, once=True))
-    state.write_text(right, encoding='utf-8')
-    assert look(watcher) == 'mnist_model-901'
+    assert [look(watcher), look(watcher)] == [None, 'mnist_model-1']
+    assert capsys.readouterr().err == ''
 
 
-@pytest.mark.posix
-@pytest.mark.skipif(not os.path.exists('/proc/self/fd'), reason='needs /proc')
-def test_no_file_is_held_open_between_looks(model, look):
-    """On Windows it could not be replaced or deleted; here also after a damaged one."""
-    copied(model)
-    (model / FILES[2]).write_bytes(b'')
-    assert look(look.watcher()) == 'mnist_model-801'
-    held = [os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')]
-    assert not [path for path in held if path.startswith(str(model))]
-
-
-def test_nothing_is_read_while_nothing_changes(model, look, monkeypatch):
-    """Also of one that is not whole."""
-    copied(model)
-    (model / FILES[2]).write_bytes(b'')
-    read, restore_path = [], checkpoints.restore_path
-    monkeypatch.setattr(
-        checkpoints, 'restore_path', lambda *args: read.append(args[2]) or restore_path(*args)
-    )
+def test_nothing_is_whole(folder, look, capsys):
+    """Unasked it ends with a line; asked to wait it says so once, and waits."""
+    folder.save(1)
+    data = folder['mnist_model-1.data-00000-of-00001']
+    whole = data.read_bytes()
+    data.write_bytes(b'')
+    with pytest.raises(checkpoints.DamagedError, match='to train anew'):
+        look(look.watcher(wait=False))
     watcher = look.watcher()
-    assert look(watcher) == 'mnist_model-801'
-    looked = len(read)
     assert [look(watcher) for _ in range(3)] == [None] * 3
-    assert len(read) == looked
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'cannot be restored' in line and line.endswith('; waiting for it')
+    data.write_bytes(whole)
+    assert look(watcher) == 'mnist_model-1'
 
 
-def test_replaced_after_it_was_read(model, look, monkeypatch):
-    """What was read is of the old one; the new one is taken at the next look."""
-    copied(model)
+def test_a_typing_error_is_damage_like_another(folder, look, capsys):
+    folder.save(1, 2)
+    folder.edit('"mnist_model-2"', '"mnist_model-Z"')
+    watcher = look.watcher(wait=False)
+    assert [look(watcher) for _ in range(3)] == ['mnist_model-2', None, None]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('(mnist_model-Z.index is missing); taking mnist_model-2 instead')
+    folder.edit('"mnist_model-Z"', '"mnist_model-1"')
+    assert look(watcher) == 'mnist_model-1'
+
+
+@pytest.mark.parametrize('content', [b'', b'garbage', b'\xff', None])
+def test_garbled_checkpoint_file(folder, look, content, capsys):
+    """There is a checkpoint before the file names it, and the file may be written in two steps."""
+    folder.save(9, 10)
+    right = folder['checkpoint'].read_bytes()
+    folder['checkpoint'].unlink()
+    if content is not None:
+        folder['checkpoint'].write_bytes(content)
+    watcher = look.watcher()
+    look.meanwhile = lambda: folder['checkpoint'].write_bytes(right)
+    assert [look(watcher), look(watcher)] == [None, 'mnist_model-10']
+    assert capsys.readouterr().err == ''
+    folder['checkpoint'].write_bytes(b'garbage')
+    look.meanwhile = lambda: None
+    assert look(watcher) is None  # 10 has been tested
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_deleted_in_the_middle_of_a_restore(folder, look, monkeypatch, capsys):
+    """The trainer deletes what is being read: the newer one is taken, and nothing is said."""
+    folder.save(1)
     restore_path = checkpoints.restore_path
 
     def meddled(*args):
         monkeypatch.setattr(checkpoints, 'restore_path', restore_path)
+        shutil.rmtree(str(folder.path))
+        look.meanwhile = lambda: folder.path.exists() or folder.save(101)
         restore_path(*args)
-        write_checkpoint(model, 901, [2 * array for array in PARAMETERS], PARAMETERS)
 
     monkeypatch.setattr(checkpoints, 'restore_path', meddled)
+    watcher = look.watcher(wait=False)
+    assert [look(watcher), look(watcher)] == [None, 'mnist_model-101']
+    assert capsys.readouterr().err == ''
+
+
+def test_another_network_ends_it(folder, look):
+    folder.save(1)
+    watcher = watching.Watcher({'Variable_1': folder.weight}, wait=True)
+    with pytest.raises(checkpoints.CheckpointError, match='is of another network'):
+        look(watcher)
+    assert look.clock == 0
+
+
+def test_nothing_is_read_while_nothing_changes(folder, look, monkeypatch):
+    """Also of one that is not whole."""
+    folder.save(1, 2)
+    folder['mnist_model-2.data-00000-of-00001'].write_bytes(b'')
     watcher = look.watcher()
-    assert look(watcher) is None
-    assert look(watcher) == 'mnist_model-901'
+    assert look(watcher) == 'mnist_model-1'
+    monkeypatch.setattr(checkpoints, 'restore_path', None)
+    clock = look.clock
+    assert [look(watcher) for _ in range(3)] == [None] * 3
+    assert look.clock == clock
+
+
+@pytest.mark.posix
+@pytest.mark.skipif(not os.path.exists('/proc/self/fd'), reason='needs /proc')
+def test_no_file_is_held_open_between_looks(folder, look):
+    """On Windows it could not be replaced or deleted; here also after a damaged one."""
+    folder.save(1, 2)
+    folder['mnist_model-2.data-00000-of-00001'].write_bytes(b'')
+    assert look(look.watcher()) == 'mnist_model-1'
+    held = [os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')]
+    assert not [path for path in held if path.startswith(str(folder.path))]
