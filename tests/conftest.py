@@ -185,36 +185,6 @@ def checkpoint_bytes(model, step):
     return [file.read_bytes() for file in files]
 
 
-TRAIN_ON_NOISE = """
-import os, resource, signal, sys
-sys.path[:0] = [%r, %r]
-import mnist_lenet5_backward
-from support import command_line
-from conftest import Noise
-from types import SimpleNamespace
-
-def main():
-    mnist_lenet5_backward.BATCH_SIZE = 2
-    mnist_lenet5_backward.SAVE_STEPS = 1
-    mnist_lenet5_backward.STEPS = 100
-    mnist_lenet5_backward.MODEL_SAVE_PATH = sys.argv[1]
-    mnist_lenet5_backward.backward(SimpleNamespace(train=Noise()))
-
-"""
-TRAIN_ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
-
-
-def ended(model, before):
-    """Runs a training with a save at every step in a process; returns its status and last line."""
-    code = TRAIN_ON_NOISE + before + '\ncommand_line.run(main)'
-    command = [sys.executable, '-c', code, str(model)]
-    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')  # 1.15.5 may have the last word
-    process = subprocess.run(command, capture_output=True, timeout=100, env=environment)
-    err = process.stderr.decode()
-    assert 'Traceback' not in err
-    return process.returncode, err.splitlines()[-1]
-
-
 def screen(text):
     """What a terminal shows of a text: its lines, and the column of the cursor."""
     lines, column = [''], 0

@@ -115,11 +115,7 @@ def test_papers_and_means_of_the_sheet(sheet):
 
 
 def test_the_sheet_has_as_many_classes_as_the_network(sheet):
-    assert sheet(np.arange(300) % 3, np.zeros(300, int), 3).shape == (
-        4 * PITCH + 4,
-        4 * PITCH + 4,
-        3,
-    )
+    assert len(sheet(np.arange(300) % 3, np.zeros(300, int), 3)) == 4 * PITCH + 4
 
 
 def test_the_sheet_cannot_be_written(tmp_path):
