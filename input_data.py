@@ -233,7 +233,7 @@ def dense_to_one_hot(labels_dense, num_classes):
 
 def _here_or_beside(train_dir):
     """Returns `train_dir`, or the one beside this file, if only that is there and has the data."""
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), train_dir)
+    beside = os.path.abspath(os.path.join(os.path.dirname(__file__), train_dir))
     if os.path.exists(train_dir) or not all(_find(beside, name) for name in MNIST_MD5):
         return train_dir
     _say('%s is not in %s; reading %s\n' % (train_dir, os.getcwd(), beside))
