@@ -19,7 +19,7 @@ from . import processor, signals
 LIVE_SECS = 0.2  # from one live line to the next
 
 
-def _parser(description, model_dir, data_dir='./data/'):
+def parser(description, model_dir, data_dir='./data/'):
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -38,7 +38,7 @@ def _folder(name):
     return name
 
 
-def _png(name):
+def png(name):
     if not name.lower().endswith('.png'):
         raise argparse.ArgumentTypeError('must end in .png')
     return name
@@ -49,31 +49,31 @@ def parse_training(steps, model_dir, default_seed):
 
     The arguments are the defaults.
     """
-    parser = _parser('Trains LeNet-5 on MNIST, from the current checkpoint if any.', model_dir)
+    flags = parser('Trains LeNet-5 on MNIST, from the current checkpoint if any.', model_dir)
     text = (
         'the length of a run. A run ends at the next multiple of N: with --steps 300 the first '
         'ends at step 300, however often it is stopped and started again, and the one after it '
         'at 600'
     )
-    parser.add_argument('--steps', type=int, default=steps, metavar='N', help=text)
+    flags.add_argument('--steps', type=int, default=steps, metavar='N', help=text)
     text = (
         'decides all random numbers, from 0 to 2147483647: weights at the start, order of the '
         'digits, dropout (default: the seed of the training that is resumed, or %d)' % default_seed
     )
-    parser.add_argument('--seed', type=int, default=argparse.SUPPRESS, metavar='N', help=text)
+    flags.add_argument('--seed', type=int, default=argparse.SUPPRESS, metavar='N', help=text)
     text = (
         'about twice as fast on processors with AMX, and slower on some others: numbers of 8 bits '
         'of precision in convolutions and matrix products. Resume with the flag too'
     )
-    parser.add_argument('--bfloat16', action='store_true', help=text)
-    args = parser.parse_args(namespace=argparse.Namespace(seed=None))
+    flags.add_argument('--bfloat16', action='store_true', help=text)
+    args = flags.parse_args(namespace=argparse.Namespace(seed=None))
     problem = args.bfloat16 and processor.lacks_bfloat16()
     if problem:
-        parser.error('argument --bfloat16: %s' % problem)
+        flags.error('argument --bfloat16: %s' % problem)
     if args.steps < 1:
-        parser.error('argument --steps: must be at least 1')
+        flags.error('argument --steps: must be at least 1')
     if args.seed is not None and not 0 <= args.seed < 2**31:
-        parser.error('argument --seed: must be from 0 to 2147483647')
+        flags.error('argument --seed: must be from 0 to 2147483647')
     return args
 
 
@@ -82,45 +82,22 @@ def parse_testing(interval, model_dir):
 
     mistakes is None if it is not given. The arguments are the defaults.
     """
-    parser = _parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
+    flags = parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
     text = 'between two looks for a new checkpoint'
-    parser.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
+    flags.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
     text = 'if there is no checkpoint yet, wait for it'
-    parser.add_argument('--wait', action='store_true', help=text)
-    parser.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
+    flags.add_argument('--wait', action='store_true', help=text)
+    flags.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
     text = (
         'draw the digits read wrongly, by what they are and what they are taken for; implies --once'
     )
-    parser.add_argument(
-        '--mistakes', type=_png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
+    flags.add_argument(
+        '--mistakes', type=png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
     )
-    args = parser.parse_args(namespace=argparse.Namespace(mistakes=None))
+    args = flags.parse_args(namespace=argparse.Namespace(mistakes=None))
     if not 0 <= args.interval <= 86400:
-        parser.error('argument --interval: must be from 0 to 86400 seconds')
+        flags.error('argument --interval: must be from 0 to 86400 seconds')
     args.once = args.once or args.mistakes is not None
-    return args
-
-
-def parse_app(model_dir, port):
-    """Returns the flags of the app: pictures (paths), model_dir, layers (a path or None), port,
-    no_browser. The arguments are the defaults.
-    """
-    description = 'Reads your own handwriting, by the checkpoint of your own training.'
-    parser = _parser(description, model_dir, data_dir=None)
-    text = 'of one digit each: PNG, JPEG, BMP or GIF. Without any, a page in the browser to draw in'
-    parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
-    text = 'draw what the network sees in the one picture, layer by layer'
-    parser.add_argument(
-        '--layers', type=_png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
-    )
-    text = 'of the page, on 127.0.0.1'
-    parser.add_argument('--port', type=int, default=port, metavar='N', help=text)
-    parser.add_argument('--no_browser', action='store_true', help='do not open the page')
-    args = parser.parse_args(namespace=argparse.Namespace(layers=None))
-    if args.layers is not None and len(args.pictures) != 1:
-        parser.error('argument --layers: needs one picture')
-    if not 1 <= args.port <= 65535:
-        parser.error('argument --port: must be from 1 to 65535')
     return args
 
 
@@ -184,13 +161,6 @@ def say(line):
     with contextlib.suppress(OSError, ValueError):  # nobody listens, which is no reason to end
         if sys.stderr:  # print would take stdout for None
             print(line, file=sys.stderr, flush=True)
-
-
-def printable(text):
-    """Returns a text as stdout can print it in a line: with escapes for what it cannot."""
-    encoding = sys.stdout.encoding or 'ascii'
-    text = text.encode(encoding, 'backslashreplace').decode(encoding)
-    return ''.join(c if c >= ' ' and c != '\x7f' else '\\x%02x' % ord(c) for c in text)
 
 
 def open_standard_descriptors():
