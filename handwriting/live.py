@@ -59,8 +59,11 @@ class Live:
         ckpt = self._watcher.get_checkpoint_state(self._model_dir)
         if not (ckpt and ckpt.model_checkpoint_path):
             return
-        if not self._next:  # one core is enough for a digit, and leaves the others to the training
-            self._next = tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=1))
+        if not self._next:
+            # In the thread that asks, and on one core: beside a training each hand-over to another
+            # thread waits for its turn, and the other cores are the training's.
+            config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
+            self._next = tf.Session(config=config)
         if self._watcher.restore_new(self._saver, self._next, ckpt):
             # the first run of a session takes longer, and nobody need wait for it
             layers.look(self._next, self._x, self._tensors, np.zeros((28, 28), np.float32))

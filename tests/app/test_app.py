@@ -411,7 +411,8 @@ def test_conv1_pixels(page):
     places = [(0, 0), (0, 27), (27, 0), (27, 27), (1, 13)] + random.randint(0, 28, (60, 2)).tolist()
     asked = [(row, column, kernel) for row, column in places for kernel in (0, 7, 31)]
     digit, conv1, answers = page.execute_script(
-        'return [[...shown.digit], [...shown.conv1], arguments[0].map(a => conv1Pixel(shown, ...a))]',
+        'return [[...shown.digit], [...shown.conv1],'
+        ' arguments[0].map(a => conv1Pixel(shown, ...a))]',
         asked,
     )
     digit, conv1 = np.reshape(digit, (28, 28)), np.reshape(conv1, (28, 28, 32))
