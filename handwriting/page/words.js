@@ -27,8 +27,7 @@ const WORDS = {
     errors: {
       nothing: 'Nothing is written on it, as far as can be seen.',
       several: 'There are several figures on it; one digit a picture.',
-      format: 'This is no picture that is read here; save it as JPEG or PNG.',
-      heic: 'This is a HEIC picture; save it as JPEG.',
+      format: 'This is no picture that is read here (HEIC needs pillow-heif); save it as JPEG or PNG.',
       damaged: 'The file is damaged; save it anew.',
       large: 'The picture is too large; save it smaller (50 megapixels, 64 MB).',
     },
@@ -58,8 +57,7 @@ const WORDS = {
     errors: {
       nothing: '看不到写了什么。',
       several: '上面有好几个数字；一张图只写一个。',
-      format: '这不是这里能读的图片；请另存为 JPEG 或 PNG。',
-      heic: '这是 HEIC 图片；请另存为 JPEG。',
+      format: '这不是这里能读的图片（HEIC 要先装 pillow-heif）；请另存为 JPEG 或 PNG。',
       damaged: '文件已损坏；请重新保存。',
       large: '图片太大；请缩小后保存（5000 万像素，64 MB 以内）。',
     },
