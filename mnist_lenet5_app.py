@@ -75,8 +75,8 @@ def app(paths, layers_path=None, port=PORT, browser=True):
                     status = error.exit_status
                     continue
                 values = layers.look(sess, x, tensors, levels)
-                y = values['y']
-                print('%s: %d (%.1f%%)' % (path, y.argmax(), 100 * y.max()), flush=True)
+                read, share = values['y'].argmax(), values['y'].max()
+                print('%s: %d (%.1f%%)' % (path, read, 100 * share), flush=True)
                 if layers_path:
                     files.write(layers_path, layers.png(values))
             return status
