@@ -27,12 +27,20 @@ from .photo import PictureError
 
 DIGIT = 28  # pixels, both ways
 BOX = 20  # pixels of a digit's larger side
-SMALL = 200  # pixels of the larger side: a smaller sheet is enlarged
-FINE = 120  # and of the figure, when it is made black and white
-LINE = 2.5  # thickness of a line, in pixels of the digit
+LINE = 2.2  # pixels: the thickness of its lines
+FINE = 120  # pixels of the larger side of the figure that is made black and white
+SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
 
+WINDOW = 1 / 6  # of the larger side: a square in which the paper shows
 FAINTEST = 0.06  # ink of what is written
-PART = 0.06  # of the figure's size: what is smaller is dirt
+BLACK = 0.4  # of the ink of a line
+
+# of marks that are apart, in parts of the ink and of the larger side of the figure so far
+DIRT = 0.03  # what has less ink
+GAP = 0.04  # in a broken line
+BESIDE, ABOVE = 0.35, 0.5  # the gaps before a stroke apart
+OTHER = 0.2  # larger side of another figure
+WIDEST = 1.5  # a figure of several marks, to its height
 
 
 def digit(picture):
@@ -42,22 +50,17 @@ def digit(picture):
     """
     grey = one_channel(picture)
     if max(grey.shape) < SMALL:
-        grey = fitted(grey, SMALL)
-    ink = ink_of(grey)
-    ink = without_rules(ink)
-    figure = figure_in(ink)
-    return in_form(figure, ink)
-
-
-def fitted(grey, size):
-    """Returns a picture whose larger side is `size` pixels."""
-    scale = size / max(grey.shape)
-    shape = [max(1, int(round(n * scale))) for n in grey.shape]
-    return resize(grey, shape, order=1, anti_aliasing=scale < 1)
+        grey = resized(grey, SMALL / max(grey.shape))
+    ink = without_rules(ink_of(grey))
+    return in_form(ink, figure_in(ink))
 
 
 def one_channel(picture):
-    """Returns the picture along the first principal component of its colours, from 0 to 1."""
+    """Returns the grey levels of a picture from 0 to 1.
+
+    Of a picture in colour they lie along the first principal component of its details, so that
+    blue on red shows as well.
+    """
     if picture.ndim == 2:
         return picture / np.float32(255)
     step = -(-max(picture.shape) // 100)
@@ -69,17 +72,24 @@ def one_channel(picture):
 
 
 def ink_of(grey):
-    window = max(grey.shape) // 3
+    """Returns the ink of grey levels, in parts of the light that the paper sends back.
+
+    The paper at a pixel is the grey closing of the levels: it follows uneven light.
+    """
     grey = ndimage.uniform_filter(grey, 3)
     if not is_dark(grey):
         grey = 1 - grey
+    window = int(WINDOW * max(grey.shape))
     paper = ndimage.grey_closing(grey, (window, window))
     ink = 1 - grey / np.maximum(paper, 0.05)
-    return np.maximum(ink - np.median(ink), 0)
+    return np.maximum(ink - np.median(ink), 0)  # less the grain of the paper
 
 
 def is_dark(grey):
-    bright = grey > threshold_otsu(grey) if np.ptp(grey) else grey > -1
+    """Returns whether the ink is darker than the paper: there is less of it, and at the edge."""
+    if np.ptp(grey) == 0:
+        return True
+    bright = grey > threshold_otsu(grey)
     edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
     return bright.mean() + edge.mean() > 1
 
@@ -90,14 +100,14 @@ def without_rules(ink):
     Such a line is thin and runs from edge to edge, aslant perhaps. The ink that most of its
     length has is taken off all of it, so that what crosses it stays.
     """
-    for _ in range(2):  # across, and down
-        ink = _without_lines_down(ink.T)
+    for _ in range(2):  # across, then down
+        ink = without_lines_down(ink.T)
     return ink
 
 
-def _without_lines_down(ink):
+def without_lines_down(ink):
     rows, columns = ink.shape
-    weakest = max(np.sort(ink, axis=None)[-40:].mean() / 4, FAINTEST / 4)
+    weakest = max(strongest(ink), FAINTEST) / 4
     band = max(2, rows // 40)
     ends = [find_peaks(part.mean(axis=0), weakest)[0] for part in (ink[:band], ink[-band:])]
     thick = max(3, columns // 60)
@@ -113,95 +123,108 @@ def _without_lines_down(ink):
     return ink
 
 
-def figure_in(ink):
-    """Returns the figure [rows, columns], bool, that the ink of a sheet has.
+def strongest(ink):
+    """Returns the ink of what is written: the mean of the 40 pixels that have most."""
+    return np.sort(ink, axis=None)[-40:].mean()
 
-    Raises PictureError if there is none, or several.
-    """
-    ink = ink.copy()
+
+def figure_in(ink):
+    """Returns the figure that the ink of a sheet has. Raises PictureError if none or several."""
     for _ in range(3):  # what lies in at the edge may be much darker than the pen
-        most = np.sort(ink, axis=None)[-40:].mean()
+        most = strongest(ink)
         if most < FAINTEST:
             break
-        labels = label(ink > 0.4 * most)
-        marks = {mark.label: mark for mark in regionprops(labels)}
-        edge = np.concatenate([labels[:3].max(0), labels[-3:].max(0), labels[:, :3].max(1), labels[:, -3:].max(1)])
-        along_edge = np.bincount(edge, minlength=labels.max() + 1)
-        cut = [n for n, mark in marks.items() if lies_in(mark, along_edge[n], ink.shape)]
+        labels = label(ink > BLACK * most)
+        sides = labels, labels[::-1], labels.T, labels.T[::-1]
+        edge = np.concatenate([side[:3].max(axis=0) for side in sides])
+        on_edge = np.bincount(edge, minlength=labels.max() + 1)
+        marks = regionprops(labels)
+        cut = [mark.label for mark in marks if lies_in(mark, on_edge[mark.label], ink.shape)]
         if not cut:
-            return joined(labels, ink, marks)
-        ink[np.isin(labels, cut)] = 0
+            return joined(labels, marks, on_edge, ink)
+        ink = np.where(np.isin(labels, cut), 0, ink)
     raise PictureError('nothing', 'nothing is written on it, as far as can be seen')
 
 
-def lies_in(mark, along_edge, shape):
-    """Whether a mark lies along the edge of the sheet; not so a figure that fills it."""
-    size = sizes(mark)
-    fills = (size > 0.9 * np.array(shape)).all() and along_edge < 0.6 * sum(shape)
-    return along_edge > 0.5 * max(size) and not fills
+def lies_in(mark, on_edge, shape):
+    """Returns whether a mark is no figure: it lies along the edge, or is a line across the sheet.
+
+    A figure that fills the sheet, cut out closely, is one. on_edge: how many of its pixels are.
+    """
+    across = sides(mark.bbox) > 0.95 * np.array(shape)
+    if across.all():
+        return on_edge > 0.6 * sum(shape)
+    larger, smaller = max(sides(mark.bbox)), min(sides(mark.bbox))
+    return on_edge > 0.5 * larger or (across.any() and smaller < 0.2 * larger)
 
 
-def sizes(mark):
-    top, left, bottom, right = mark.bbox
-    return np.array([bottom - top, right - left])
+def sides(box):
+    """Returns the height and the width of a box: top, left, bottom, right."""
+    return np.array(box[2:]) - box[:2]
 
 
-def joined(labels, ink, marks):
-    """Returns the figure: the mark with most ink, and the strokes that are apart from it."""
-    mass = ndimage.sum(ink, labels, list(marks))
-    main = list(marks)[mass.argmax()]
-    figure, box = [main], np.array(marks[main].bbox)
-    rest = [n for n, m in zip(marks, mass) if n != main and m > 0.05 * mass.max()]
+def joined(labels, marks, on_edge, ink):
+    """Returns the figure: the mark with most ink, and the strokes that are apart from it.
+
+    A stroke apart, as the bar of a 5, is near, and if it is beside the figure not as tall. Raises
+    PictureError if there is another figure.
+    """
+    masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
+    rest = [mark for mark, mass in zip(marks, masses) if mass > DIRT * masses.max()]
+    main = marks[masses.argmax()]
+    rest.remove(main)
+    figure, box = [main.label], np.array(main.bbox)
+    several = PictureError('several', 'has several figures on it; cut out one of them')
     while rest:
-        size = max(box[2:] - box[:2])
 
-        def gap(n):
-            other = np.array(marks[n].bbox)
+        def gaps(mark, box=box):
+            """The rows and the columns between a mark and the figure, negative if common."""
+            other = np.array(mark.bbox)
             return np.maximum(other[:2] - box[2:], box[:2] - other[2:])
 
-        nearest = min(rest, key=lambda n: max(gap(n)))
+        nearest = min(rest, key=lambda mark: gaps(mark).max())
         rest.remove(nearest)
-        height, width = sizes(marks[nearest])
-        rows, columns = gap(nearest)
-        beside = columns > -0.3 * min(width, box[3] - box[1])
-        above = rows > -0.3 * min(height, box[2] - box[0])
-        apart = height >= (0.4 if beside else 0.8) * (box[2] - box[0]) and (beside or above)
-        if max(rows, columns) <= 0.35 * size and not apart or max(rows, columns) < 0.06 * size:
-            figure.append(nearest)
-            other = np.array(marks[nearest].bbox)
-            box = np.concatenate([np.minimum(box[:2], other[:2]), np.maximum(box[2:], other[2:])])
-        elif max(height, width) >= 0.3 * size:
-            raise PictureError('several', 'has several figures on it; cut out one of them')
+        size, gap = max(sides(box)), gaps(nearest).max()
+        (height, width), (tall, wide) = sides(nearest.bbox), sides(box)
+        beside = gaps(nearest)[1] > -0.3 * min(width, wide)
+        as_tall = beside and height >= 0.4 * tall
+        if gap < GAP * size or (gap <= (BESIDE if beside else ABOVE) * size and not as_tall):
+            figure.append(nearest.label)
+            other = np.array(nearest.bbox)
+            box = np.append(np.minimum(box[:2], other[:2]), np.maximum(box[2:], other[2:]))
+        elif max(height, width) >= OTHER * size and not on_edge[nearest.label]:
+            raise several
+    tall, wide = sides(box)
+    if len(figure) > 1 and wide > WIDEST * tall:
+        raise several
     return np.isin(labels, figure)
 
 
-def in_form(figure, ink):
-    """Returns the digit [28, 28], float32, of a figure in the ink of a sheet."""
+def in_form(ink, figure):
+    """Returns the digit [28, 28], float32, of a figure in the ink of a sheet.
+
+    Its lines are drawn anew around their skeleton, all of one thickness, as MNIST's nearly are.
+    """
     near = ndimage.binary_dilation(figure, iterations=3)
-    ink = ink[cropped(near)] * near[cropped(near)]
-    scale = FINE / max(length(part) for part in cropped(figure))
-    shape = [max(1, int(round(n * scale))) for n in ink.shape]
-    ink = resize(ink, shape, order=1, anti_aliasing=scale < 1)
-    black = ink > 0.4 * ink[ink >= threshold_otsu(ink)].mean()
-    lines = ndimage.distance_transform_edt(~np.pad(skeletonize(black), 12))
-    black = lines <= LINE / 2 * FINE / BOX
-    black = black[cropped(black)]
-    scale = BOX / max(black.shape)
-    shape = [max(1, int(round(n * scale))) for n in black.shape]
-    small = resize(black.astype(float), shape, order=1, anti_aliasing=True)
-    middle = ndimage.center_of_mass(small)
-    top, left = (
-        int(np.clip(round(DIGIT / 2 - at), 0, DIGIT - n)) for at, n in zip(middle, small.shape)
-    )
+    size = max(cropped(figure).shape)
+    ink = resized(cropped(ink * near, near), FINE / size)
+    black = ink > BLACK * ink[ink >= threshold_otsu(ink)].mean()
+    away = ndimage.distance_transform_edt(~np.pad(skeletonize(black), 12, 'constant'))
+    lines = cropped(away <= LINE / 2 * FINE / BOX)
+    small = resized(lines.astype(np.float32), BOX / max(lines.shape))
+    middle = np.round(DIGIT / 2 - np.array(ndimage.center_of_mass(small))).astype(int)
+    top, left = np.clip(middle, 0, DIGIT - np.array(small.shape))
     digit = np.zeros((DIGIT, DIGIT), np.float32)
-    digit[top : top + shape[0], left : left + shape[1]] = small
+    digit[top : top + small.shape[0], left : left + small.shape[1]] = small
     return digit
 
 
-def cropped(figure):
-    """Returns the rows and columns, slices, that have all of a figure."""
-    return ndimage.find_objects(figure.astype(int))[0]
+def cropped(picture, figure=None):
+    """Returns the part of a picture that has all of a figure, by default its own."""
+    return picture[ndimage.find_objects((picture if figure is None else figure).astype(int))[0]]
 
 
-def length(part):
-    return part.stop - part.start
+def resized(picture, scale):
+    """Returns a picture of `scale` times the size, without aliasing."""
+    shape = [max(1, int(round(n * scale))) for n in picture.shape]
+    return resize(picture, shape, order=1, anti_aliasing=scale < 1).astype(np.float32)
