@@ -41,6 +41,7 @@ GAP = 0.04  # in a broken line
 BESIDE, ABOVE = 0.35, 0.5  # the gaps before a stroke apart
 OTHER = 0.2  # larger side of another figure
 WIDEST = 1.5  # a figure of several marks, to its height
+MANY = 15  # marks: no figure, but a pattern of the paper
 
 
 def digit(picture):
@@ -171,6 +172,8 @@ def joined(labels, marks, on_edge, ink):
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     rest = [mark for mark, mass in zip(marks, masses) if mass > DIRT * masses.max()]
+    if len(rest) > MANY:
+        raise PictureError('nothing', 'has a pattern on it, and no figure')
     main = marks[masses.argmax()]
     rest.remove(main)
     figure, box = [main.label], np.array(main.bbox)
@@ -187,7 +190,7 @@ def joined(labels, marks, on_edge, ink):
         size, gap = max(sides(box)), gaps(nearest).max()
         (height, width), (tall, wide) = sides(nearest.bbox), sides(box)
         beside = gaps(nearest)[1] > -0.3 * min(width, wide)
-        as_tall = beside and height >= 0.4 * tall
+        as_tall = height >= (0.4 if beside else 0.8) * tall
         if gap < GAP * size or (gap <= (BESIDE if beside else ABOVE) * size and not as_tall):
             figure.append(nearest.label)
             other = np.array(nearest.bbox)
