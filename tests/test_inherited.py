@@ -3,13 +3,16 @@
 What is asserted of input_data is asserted of TensorFlow 1.15.5's own module, too, where that is.
 """
 
+import functools
 import gzip
 import os
+import re
 
 import numpy as np
 import pytest
+import tensorflow
 import tensorflow.compat.v1 as tf
-from conftest import DATA, idx
+from conftest import DATA, ROOT, idx
 from test_download import OTHER_FILES, other_data, serve  # noqa: F401, it is a fixture
 
 import input_data
@@ -304,3 +307,35 @@ def test_beside_the_original(folder):
         for reader in READERS:
             with pytest.raises(error):
                 call(reader)
+
+
+def rows(heading):
+    """The rows of a table of docs/inherited.md, without its heading."""
+    with open(os.path.join(ROOT, 'docs', 'inherited.md'), encoding='utf-8') as file:
+        table = re.search(r'^\| *%s.*\n\|[-|]+\n((?:\|.*\n)+)' % heading, file.read(), re.MULTILINE)
+    return [[cell.strip() for cell in row.split('|')[1:-1]] for row in table.group(1).splitlines()]
+
+
+def has(name):
+    """Whether TensorFlow has tf.<name>; as a mere name, Keras 2's may be there without Keras 2."""
+    try:
+        functools.reduce(getattr, name.split('.'), tensorflow if name == 'contrib' else tf)
+    except (AttributeError, ImportError):
+        return False
+    return True
+
+
+def test_which_tensorflow_has_what():
+    version = tuple(int(part) for part in tf.VERSION.split('.')[:2])
+    column = 1 + (version >= (2,)) + (version >= (2, 16))
+    column += column == 3 and os.environ.get('TF_USE_LEGACY_KERAS') == '1'
+    wrong = [
+        name
+        for row in rows(r'\|')
+        for name in re.findall(r'`tf\.([\w.]+)`', row[0])
+        if has(name) != (row[column] == 'yes')
+    ]
+    assert wrong == []
+    names = re.findall(r'`tf\.([\w.]+)', ' '.join(row[1] for row in rows('there')))
+    kept = [name for name in names if column != 3 or not name.startswith(('layers', 'nn.rnn_cell'))]
+    assert len(kept) > 12 and all(has(name) for name in kept)
