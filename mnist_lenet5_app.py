@@ -10,30 +10,27 @@ Without pictures it serves a page to draw on, which shows the layers of the netw
 the newest checkpoint of a training that goes on beside it. --help lists the flags.
 """
 
-import os
+import argparse
+import sys
 import threading
 
-# before TensorFlow, for which `support` chooses the faster arithmetic
-from support import (
-    checkpoints,
-    files,
-    handwriting,
-    images,
-    layers,
-    live,
-    pictures,
-    server,
-    terminal,
-)
+# before TensorFlow, for its settings
+from support import checkpoints, command_line, files
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 
 import mnist_lenet5_backward
 import mnist_lenet5_forward
 
+try:
+    from handwriting import digit, layers, live, photo, server
+except ModuleNotFoundError as error:
+    if error.name.split('.')[0] not in ('PIL', 'scipy', 'skimage'):
+        raise
+    line = 'error: the app needs Pillow, SciPy and scikit-image: %s -m pip install -r %s'
+    sys.exit(line % (sys.executable, 'requirements-app.txt'))
+
 PORT = 8028
-PAGE = os.path.join(os.path.dirname(os.path.abspath(server.__file__)), 'app.html')
 
 
 def app(paths, layers_path=None, port=PORT, browser=True):
@@ -59,57 +56,72 @@ def app(paths, layers_path=None, port=PORT, browser=True):
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
 
-        tensors = layers.find(x, y)
+        model_dir, tensors = mnist_lenet5_backward.MODEL_SAVE_PATH, layers.find(x, y)
         if not paths:
-            newest = live.Live(
-                mnist_lenet5_backward.MODEL_SAVE_PATH, x, tensors, saver, ema_restore
-            )
-            return serve(newest, port, browser)
+            return serve(live.Live(model_dir, x, tensors, saver, ema_restore), port, browser)
 
         with tf.Session() as sess:
-            ckpt = checkpoints.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
+            ckpt = checkpoints.get_checkpoint_state(model_dir)
             if not (ckpt and ckpt.model_checkpoint_path):
                 print('No checkpoint file found', flush=True)
                 return 1
             checkpoints.restore(saver, sess, ckpt, ema_restore)
             status = 0
             for path in paths:
-                name = terminal.printable(path)
                 try:
-                    digit = handwriting.digit(images.decode(images.read(path)))
-                except images.PictureError as error:
-                    terminal.say('error: %s: %s' % (name, error))
+                    levels = digit.digit(photo.decode(photo.read(path)))
+                except photo.PictureError as error:
+                    command_line.say('error: %s: %s' % (path, error))
                     status = error.exit_status
                     continue
-                values = layers.look(sess, x, tensors, digit)
-                probabilities = values['y']
-                print(
-                    '%s: %d (%.1f%%)'
-                    % (name, np.argmax(probabilities), 100 * np.max(probabilities)),
-                    flush=True,
-                )
+                values = layers.look(sess, x, tensors, levels)
+                read, share = values['y'].argmax(), values['y'].max()
+                print('%s: %d (%.1f%%)' % (path, read, 100 * share), flush=True)
                 if layers_path:
-                    files.write(layers_path, pictures.png(layers.picture(values)))
+                    files.write(layers_path, layers.png(values))
             return status
 
 
 def serve(newest, port, browser):
     """Serves the page, until Ctrl-C; `newest` is a live.Live."""
-    with open(PAGE, encoding='utf-8') as file:
-        page = file.read()
-    serving = server.Server(port, page, newest.answers())
+    serving = server.Server(port, newest.answers)
     threading.Thread(target=newest.watch, daemon=True).start()
-    terminal.say('%s (Ctrl-C ends)' % serving.address)
+    command_line.say('%s (Ctrl-C ends)' % serving.address)
     if browser:
         server.open_in_browser(serving.address)
     serving.serve_forever()
 
 
+def parse_args():
+    """Returns the flags: pictures (paths), model_dir, layers (a path or None), port, no_browser."""
+    parser = command_line.parser(
+        'Reads your own handwriting, by the checkpoint of your own training.',
+        mnist_lenet5_backward.MODEL_SAVE_PATH,
+    )
+    text = 'of one digit each: PNG, JPEG, HEIC, ... Without any, a page in the browser to draw on'
+    parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
+    text = 'draw what the network sees in the one picture, layer by layer'
+    parser.add_argument(
+        '--layers', type=command_line.png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
+    )
+    text = 'of the page, on 127.0.0.1'
+    parser.add_argument('--port', type=int, default=PORT, metavar='N', help=text)
+    parser.add_argument('--no_browser', action='store_true', help='do not open the page')
+    args = parser.parse_args(namespace=argparse.Namespace(layers=None))
+    if args.layers is not None and len(args.pictures) != 1:
+        parser.error('argument --layers: needs one picture')
+    if not 1 <= args.port <= 65535:
+        parser.error('argument --port: must be from 1 to 65535')
+    return args
+
+
 def main():
-    args = terminal.parse_app(mnist_lenet5_backward.MODEL_SAVE_PATH, PORT)
+    args = parse_args()
+    if args.pictures:
+        sys.stdout.reconfigure(errors='backslashreplace')  # not every name can be printed
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
     return app(args.pictures, args.layers, args.port, not args.no_browser)
 
 
 if __name__ == '__main__':
-    terminal.run(main)
+    command_line.run(main)

@@ -134,7 +134,12 @@ def main():
     global STEPS, MODEL_SAVE_PATH
     args = command_line.parse_training(STEPS, MODEL_SAVE_PATH, SEED)
     STEPS, MODEL_SAVE_PATH = args.steps, args.model_dir
-    mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
+    mnist = input_data.read_data_sets(
+        args.data_dir,
+        one_hot=True,
+        validation_size=None,
+        num_classes=mnist_lenet5_forward.OUTPUT_NODE,
+    )
     backward(mnist, args.seed, args.bfloat16)
 
 

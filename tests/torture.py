@@ -10,6 +10,8 @@ few rounds of each. POSIX only: trainings are forked, which saves them TensorFlo
 
 import argparse
 import collections
+import contextlib
+import functools
 import gzip
 import hashlib
 import mmap
@@ -29,7 +31,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT]
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 
-from support import checkpoints, signals, terminal  # noqa: E402
+from support import checkpoints, command_line, training, watching  # noqa: E402
 
 import tensorflow.compat.v1 as tf  # noqa: E402
 from conftest import small_mnist  # noqa: E402
@@ -70,7 +72,7 @@ def fork(function, log):
         for stream, name in (1, '.out'), (2, '.err'):
             os.dup2(os.open(log + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in background
-        terminal.run(function)
+        command_line.run(function)
     except SystemExit as ended:
         status = ended.code or 0
     finally:
@@ -90,19 +92,17 @@ def start_training(folder, log, steps, keep, shared):
         mnist_lenet5_backward.BATCH_SIZE = BATCH_SIZE
         mnist_lenet5_backward.STEPS = steps
         mnist_lenet5_backward.SAVE_STEPS = 1
-        mnist_lenet5_backward.KEEP = keep
+        tf.train.Saver = functools.partial(tf.train.Saver, max_to_keep=keep)
         mnist_lenet5_backward.MODEL_SAVE_PATH = folder
         save = checkpoints.Manager.save
-        enter, leave = signals.Deferred.__enter__, signals.Deferred.__exit__
+        deferred_signals = training.deferred_signals
 
-        def reporting_enter(self):
-            deferred = enter(self)
-            shared[BEGUN] = 1
-            return deferred
-
-        def reporting_exit(self, *error):
-            shared[BEGUN] = 0  # before it is so: then a signal may find either handler
-            leave(self, *error)
+        @contextlib.contextmanager
+        def reporting_signals():
+            with deferred_signals() as received:
+                shared[BEGUN] = 1
+                yield received
+                shared[BEGUN] = 0  # before it is so: then a signal may find either handler
 
         def reporting_save(self, saver, sess, step):
             with open(log + '.saves', 'a', encoding='utf-8') as saves:
@@ -113,8 +113,7 @@ def start_training(folder, log, steps, keep, shared):
             shared[SAVING] = 0
 
         checkpoints.Manager.save = reporting_save
-        signals.Deferred.__enter__ = reporting_enter
-        signals.Deferred.__exit__ = reporting_exit
+        training.deferred_signals = reporting_signals
         mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
 
     shared[:] = bytes(len(shared))
@@ -239,6 +238,7 @@ def churn(polls, choose, folder):
                 sys.exit(0)
 
         checkpoints.restore_path = counting_restore
+        watching.GRACE_SECS, watching.LOOK_SECS = 1, 0.1
         mnist_lenet5_backward.MODEL_SAVE_PATH = model
         mnist_lenet5_test.time = SimpleNamespace(sleep=sleep)
         mnist_lenet5_test.test(SimpleNamespace(test=test), wait=True)

@@ -1,0 +1,135 @@
+"""Serves the page and its answers on 127.0.0.1, and refuses all that no such page would ask.
+
+The threat is another web site, open in the same browser: it can send requests here, under a name
+of its own that leads to 127.0.0.1 as well. Other users of the machine are not kept out.
+"""
+
+import http.server
+import os
+import re
+import socketserver
+import sys
+import threading
+import traceback
+import webbrowser
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
+FILES = {
+    '/': ('index.html', 'text/html; charset=utf-8'),
+    '/style.css': ('style.css', 'text/css; charset=utf-8'),
+    '/words.js': ('words.js', 'text/javascript; charset=utf-8'),
+    '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
+}
+OCTETS = 'application/octet-stream'  # of requests: no other site can send it without asking first
+HOSTS = re.compile(r'(127\.0\.0\.1|localhost)(:\d{1,5})?')
+HEADERS = {
+    'Content-Security-Policy': "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    'X-Content-Type-Options': 'nosniff',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Cache-Control': 'no-store',
+}
+
+
+class PortError(Exception):
+    """There can be no server at a port; one line says why, and what to do."""
+
+    exit_status = 1
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """The page and its answers at a port of 127.0.0.1; `serve_forever` serves them."""
+
+    allow_reuse_address = os.name == 'posix'  # elsewhere a second server could take the same port
+    daemon_threads = True
+
+    def __init__(self, port, answers):
+        """answers: {path: (most bytes of a request, function from bytes to bytes)}.
+
+        Raises PortError.
+        """
+        self.answers = answers
+        try:
+            super().__init__(('127.0.0.1', port), Handler)
+        except OSError as error:
+            line = 'port %d: cannot be used (%s); give another one with --port'
+            raise PortError(line % (port, error.strerror)) from error
+        self.address = 'http://127.0.0.1:%d/' % self.server_address[1]
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # the client went away
+            super().handle_error(request, client_address)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = 'HTTP/1.1'
+    timeout = 30  # seconds without a byte from a client
+    disable_nagle_algorithm = True
+    error_message_format = '%(explain)s\n'
+    error_content_type = 'text/plain; charset=utf-8'
+
+    def parse_request(self):
+        """Refuses, whatever the method, a request by another name or from another site."""
+        if not super().parse_request():
+            return False
+        host = self.headers.get('Host', '')
+        if HOSTS.fullmatch(host) and self.headers.get('Origin', 'http://' + host) == (
+            'http://' + host
+        ):
+            return True
+        self.send_error(403, explain='only the page of this address may ask')
+        return False
+
+    def do_GET(self):
+        if self.path not in FILES:
+            self.send_error(404)
+            return
+        name, content_type = FILES[self.path]
+        with open(os.path.join(FOLDER, name), 'rb') as file:
+            self._send(content_type, file.read())
+
+    def do_POST(self):
+        most, answer = self.server.answers.get(self.path, (0, None))
+        length = self.headers.get('Content-Length', '')
+        if not answer:
+            self.send_error(404)
+        elif self.headers.get('Content-Type') != OCTETS:
+            self.send_error(415)
+        elif not length.isdecimal():
+            self.send_error(411)
+        elif int(length) > most:
+            self.send_error(413)
+        else:
+            try:
+                body = answer(self.rfile.read(int(length)))
+            except Exception as error:  # of ours: the page shows it, and goes on
+                traceback.print_exc()
+                self.send_error(500, explain='%s: %s' % (type(error).__name__, error))
+            else:
+                self._send(OCTETS, body)
+
+    def _send(self, content_type, body):
+        self.send_response(200)
+        self.send_header('Content-Type', content_type)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def end_headers(self):
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, *args):
+        """Not a line for each request."""
+
+
+def open_in_browser(address):
+    """Opens a page in the browser of the desktop; without one, a text browser would take the
+    terminal.
+    """
+    desktop = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+    if desktop or sys.platform in ('win32', 'darwin'):
+        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
