@@ -342,7 +342,7 @@ def _download(name, source_url, is_mnist, found):
                 return content
             failure = 'the MD5 is not that of MNIST'
         except (OSError, EOFError, ValueError, zlib.error, http.client.HTTPException) as error:
-            failure = error
+            failure = str(error).strip()  # that of a broken proxy may end in a newline
         failures.append('%s%s.gz: %s' % (mirror, name, failure))
     sources = ', nor '.join(failures)
     raise DataError('cannot download %s; %s; copy it there by hand' % (sources, found))

@@ -49,6 +49,10 @@ def other_data(request, name):
     request.wfile.write(gzip.compress(OTHER_FILES[name[: -len('.gz')]]))
 
 
+def no_http(request, name):
+    request.wfile.write(b'nonsense\r\n')
+
+
 def silent(request, name):
     threading.Event().wait(1)  # longer than the time-out, and not a byte
 
@@ -118,6 +122,7 @@ def test_without_stderr(serve, tmp_path, monkeypatch, capsys):
         (html, 'a web page, and no data'),
         (cut, 'ended before|incomplete|IncompleteRead'),
         (other_data, 'the MD5 is not that of MNIST'),
+        (no_http, 'nonsense'),
         (silent, 'timed out'),
     ],
 )

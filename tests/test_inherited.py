@@ -208,6 +208,9 @@ def test_names_with_an_underscore(reader, folder):
     train._num_examples = len(order)
     assert len(set(served(25))) == len(order) == train.num_examples
     assert train.images is train._images and train.labels is train._labels
+    served(1)
+    train._num_examples = 45  # and in the middle of an epoch
+    assert len(set(served(5))) == 45
 
 
 @each_reader

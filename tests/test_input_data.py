@@ -282,6 +282,7 @@ IMAGES, LABELS = GOOD[TRAIN_IMAGES], GOOD[TRAIN_LABELS]
         (TRAIN_LABELS, LABELS + bytes(3), '3 trailing bytes'),
         (TRAIN_LABELS, LABELS[:-1], 'truncated, 1 bytes are missing'),
     ],
+    ids=lambda value: value if isinstance(value, str) else '',
 )
 def test_bad_file(tmp_path, name, content, problem):
     files = {**GOOD}
