@@ -7,7 +7,13 @@ from types import SimpleNamespace
 
 from support import checkpoints, watching
 
+import numpy as np
 import pytest
+import reference
+from conftest import write_checkpoint
+
+import mnist_lenet5_backward
+import mnist_lenet5_test
 
 FILES = ['checkpoint', 'mnist_model-901.index', 'mnist_model-901.data-00000-of-00001']
 
@@ -112,17 +118,6 @@ def test_a_copy_that_stops(folder, look, original, capsys):
     assert capsys.readouterr().err == ''
 
 
-def test_a_file_that_grows_is_not_worth_a_word(folder, look, capsys):
-    folder.save(1)
-    data = folder['mnist_model-1.data-00000-of-00001']
-    whole = data.read_bytes()
-    data.write_bytes(whole[:1000])
-    look.meanwhile = lambda: data.write_bytes(whole)
-    watcher = look.watcher(wait=False)
-    assert [look(watcher), look(watcher)] == [None, 'mnist_model-1']
-    assert capsys.readouterr().err == ''
-
-
 def test_nothing_is_whole(folder, look, capsys):
     """Unasked it ends with a line; asked to wait it says so once, and waits."""
     folder.save(1)
@@ -214,3 +209,31 @@ def test_no_file_is_held_open_between_looks(folder, look):
     assert look(look.watcher()) == 'mnist_model-1'
     held = [os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')]
     assert not [path for path in held if path.startswith(str(folder.path))]
+
+
+def test_the_test_set_in_chunks(folder, monkeypatch, capsys):
+    """By the shadows, not the weights; a look every five seconds; --once ends with the first."""
+    images = np.random.RandomState(3).rand(7, 784).astype(np.float32)
+    weights, parameters = reference.initial_parameters(seed=9), reference.initial_parameters()
+    read = reference.logits(images.reshape(-1, 28, 28, 1), parameters).argmax(axis=1)
+    labels = np.eye(10)[np.where(np.arange(7) % 2, read, (read + 1) % 10)]
+    mnist = SimpleNamespace(test=SimpleNamespace(images=images, labels=labels, num_examples=7))
+    write_checkpoint(folder.path, 301, weights, parameters)
+    looked = []
+
+    def sleep(seconds):
+        looked.append(seconds)
+        if len(looked) == 3:
+            raise KeyboardInterrupt
+        if len(looked) == 2:
+            write_checkpoint(folder.path, 401, weights, parameters)
+
+    monkeypatch.setattr(mnist_lenet5_test, 'time', SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(mnist_lenet5_test, 'TEST_BATCH_SIZE', 3)  # 7 digits: 3 + 3 + 1
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(folder.path))
+    assert mnist_lenet5_test.test(mnist, once=True) == pytest.approx(3 / 7)
+    with pytest.raises(KeyboardInterrupt):
+        mnist_lenet5_test.test(mnist)
+    line = 'After %d training step(s), test accuracy = 0.428571\n'
+    assert capsys.readouterr().out == line % 301 * 2 + line % 401
+    assert looked == [5, 5, 5]
