@@ -22,29 +22,17 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def held(tmp_path):
-    """The path of a lock that another process holds, and the process."""
+def test_a_lock_is_held_by_one_process(tmp_path):
     path = str(tmp_path / 'folder' / 'lock')
-    other = subprocess.Popen(
-        [sys.executable, '-c', HOLD % ROOT, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert other.stdout.readline().startswith(b'taken')
-    yield path, other
-    other.kill()
-    other.wait()
-
-
-def test_a_lock_is_held_by_one_process(held):
-    path, other = held
     lock = files.Lock(path)
-    line = '%s: process %d trains in this folder; stop it, or use another --model_dir'
-    with pytest.raises(files.LockError) as caught:
-        lock.take()
-    assert str(caught.value) == line % (path, other.pid) and caught.value.exit_status == 1
-    other.stdin.close()  # it ends
-    other.wait()
-    lock.take()
+    command, pipe = [sys.executable, '-c', HOLD % ROOT, path], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout.readline().startswith(b'taken')
+        with pytest.raises(files.LockError) as caught:
+            lock.take()
+        line = '%s: process %d trains in this folder; stop it, or use another --model_dir'
+        assert str(caught.value) == line % (path, other.pid) and caught.value.exit_status == 1
+    lock.take()  # the other has ended, without a release
     assert files.read(path) == b'%d\n' % os.getpid()
     lock.release()
     files.Lock(path).take()
@@ -145,6 +133,7 @@ class Msvcrt:
 
     def locking(self, descriptor, mode, size):
         at = os.lseek(descriptor, 0, os.SEEK_CUR), os.fstat(descriptor).st_ino
+        assert at[0] > 100  # others are to read the number
         if mode == self.LK_NBLCK and at in self.held:
             raise PermissionError(errno.EACCES, 'Permission denied')
         self.held.add(at) if mode == self.LK_NBLCK else self.held.remove(at)

@@ -157,11 +157,10 @@ def kill(rounds, choose, folder, steps=30):
         model = os.path.join(folder, 'model%d' % seen['trainings compared'])
         while True:
             pid = start_training(model, model, steps, 2, shared)
-            moment = time.monotonic() + choose.uniform(0, duration / 2)
-            while time.monotonic() < moment:
-                time.sleep(0.001)
+            time.sleep(choose.uniform(0, duration / 2))
             if choose.random() < 0.5:  # else saves, which are short, would see few
-                while shared[SAVING] == 0 and time.monotonic() < moment + 2:
+                latest = time.monotonic() + 2
+                while shared[SAVING] == 0 and time.monotonic() < latest:
                     pass
                 time.sleep(choose.uniform(0, 0.02))
             signum = choose.choice([signal.SIGKILL] * 3 + [signal.SIGINT, signal.SIGTERM])
@@ -236,11 +235,8 @@ def churn(polls, choose, folder):
 
     watcher = fork(watch, model + '-watcher')
     seen = collections.Counter()
-    trainer = None
-    while True:
-        ended, status = os.waitpid(watcher, os.WNOHANG)
-        if ended:
-            break
+    trainer = ended = None
+    while not ended:
         if not trainer:
             trainer = start_training(model, model, 1000000, 1, shared)
         time.sleep(choose.uniform(1, 15))
@@ -255,6 +251,7 @@ def churn(polls, choose, folder):
             trainer = None
         if accident.startswith('rm -rf'):
             os.system('rm -rf %s/* 2>/dev/null' % model)
+        ended, status = os.waitpid(watcher, os.WNOHANG)
     if trainer:
         os.kill(trainer, signal.SIGKILL)
         wait(trainer)
@@ -310,7 +307,6 @@ def fuzz(rounds, choose, folder):
             return result
 
     files = small_mnist()
-    arrays = {name: read_idx(content) for name, content in files.items()}
     data = pathlib.Path(folder) / 'data'
     data.mkdir()
     for name, content in files.items():
@@ -326,8 +322,8 @@ def fuzz(rounds, choose, folder):
         def read_all(name=name, zipped=zipped):
             mnist = input_data.read_data_sets(str(data), dtype=np.uint8, validation_size=0)
             part = mnist.train if name.startswith('train') else mnist.test
-            array = part.images if 'images' in name else part.labels
-            same = np.array_equal(array.reshape(-1), arrays[name])
+            array, header = (part.images, 16) if 'images' in name else (part.labels, 8)
+            same = array.tobytes() == files[name][header:]
             # without a checksum nobody can tell other pixels from the right ones
             check(same or not zipped, 'other values out of %s.gz' % name)
 
@@ -351,10 +347,6 @@ def fuzz(rounds, choose, folder):
                 check(restored in right, '%s: restored %s' % (name, restored))
             model[name].write_bytes(content)
     print('%d problems: %s' % (len(problems), dict(seen)))
-
-
-def read_idx(content):
-    return np.frombuffer(content, np.uint8, offset=16 if content[3] == 3 else 8)
 
 
 def main():
