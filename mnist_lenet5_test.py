@@ -106,7 +106,12 @@ def main():
     global TEST_INTERVAL_SECS
     args = command_line.parse_testing(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
     TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH = args.interval, args.model_dir
-    mnist = input_data.read_data_sets(args.data_dir, one_hot=True)
+    mnist = input_data.read_data_sets(
+        args.data_dir,
+        one_hot=True,
+        validation_size=None,
+        num_classes=mnist_lenet5_forward.OUTPUT_NODE,
+    )
     return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 
 

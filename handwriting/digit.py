@@ -32,7 +32,7 @@ FINE = 120  # pixels of the larger side of the figure that is made black and whi
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
 
 WINDOW = 1 / 6  # of the larger side: a square in which the paper shows
-FAINTEST = 0.06  # ink of what is written
+FAINTEST = 0.08  # ink of what is written
 BLACK = 0.4  # of the ink of a line
 
 # of marks that are apart, in parts of the ink and of the larger side of the figure so far
@@ -41,6 +41,7 @@ GAP = 0.04  # in a broken line
 BESIDE, ABOVE = 0.35, 0.5  # the gaps before a stroke apart
 OTHER = 0.2  # larger side of another figure
 WIDEST = 1.5  # a figure of several marks, to its height
+PATTERN = 0.1  # of all the ink: if no mark has more, it is the paper's
 
 
 def digit(picture):
@@ -135,9 +136,8 @@ def figure_in(ink):
         if most < FAINTEST:
             break
         labels = label(ink > BLACK * most)
-        sides = labels, labels[::-1], labels.T, labels.T[::-1]
-        edge = np.concatenate([side[:3].max(axis=0) for side in sides])
-        on_edge = np.bincount(edge, minlength=labels.max() + 1)
+        edges = [side[:3].max(0) for side in (labels, labels[::-1], labels.T, labels.T[::-1])]
+        on_edge = np.max([np.bincount(edge, minlength=labels.max() + 1) for edge in edges], axis=0)
         marks = regionprops(labels)
         cut = [mark.label for mark in marks if lies_in(mark, on_edge[mark.label], ink.shape)]
         if not cut:
@@ -149,13 +149,11 @@ def figure_in(ink):
 def lies_in(mark, on_edge, shape):
     """Returns whether a mark is no figure: it lies along the edge, or is a line across the sheet.
 
-    A figure that fills the sheet, cut out closely, is one. on_edge: how many of its pixels are.
+    on_edge: how many of its pixels are on the same edge.
     """
-    across = sides(mark.bbox) > 0.95 * np.array(shape)
-    if across.all():
-        return on_edge > 0.6 * sum(shape)
     larger, smaller = max(sides(mark.bbox)), min(sides(mark.bbox))
-    return on_edge > 0.5 * larger or (across.any() and smaller < 0.2 * larger)
+    is_across = (sides(mark.bbox) > 0.95 * np.array(shape)).any()
+    return on_edge > 0.5 * larger or (is_across and smaller < 0.2 * larger)
 
 
 def sides(box):
@@ -171,6 +169,8 @@ def joined(labels, marks, on_edge, ink):
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     rest = [mark for mark, mass in zip(marks, masses) if mass > DIRT * masses.max()]
+    if masses.max() < PATTERN * masses.sum():
+        raise PictureError('nothing', 'has a pattern on it, and no figure')
     main = marks[masses.argmax()]
     rest.remove(main)
     figure, box = [main.label], np.array(main.bbox)
@@ -187,7 +187,7 @@ def joined(labels, marks, on_edge, ink):
         size, gap = max(sides(box)), gaps(nearest).max()
         (height, width), (tall, wide) = sides(nearest.bbox), sides(box)
         beside = gaps(nearest)[1] > -0.3 * min(width, wide)
-        as_tall = beside and height >= 0.4 * tall
+        as_tall = height >= (0.4 if beside else 0.85) * tall
         if gap < GAP * size or (gap <= (BESIDE if beside else ABOVE) * size and not as_tall):
             figure.append(nearest.label)
             other = np.array(nearest.bbox)

@@ -79,7 +79,8 @@ def _decoded(image):
     image = ImageOps.exif_transpose(image)
     if image.mode in ('I', 'F') or image.mode.startswith('I;16'):  # which Pillow would clip
         levels = np.asarray(image, np.float32)
-        image = Image.fromarray((levels * (255 / max(levels.max(), 255))).astype(np.uint8))
+        levels = (levels * (255 / max(levels.max(), 255))).round()
+        image = Image.fromarray(levels.astype(np.uint8))
     if 'A' in image.mode or 'a' in image.mode or 'transparency' in image.info:
         image = image.convert('RGBA')
         image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)

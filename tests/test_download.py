@@ -13,6 +13,7 @@ from conftest import small_mnist
 import input_data
 
 FILES = small_mnist(train=5001)  # one more than the validation set
+OTHER_FILES = {name: content[:-1] + b'\x08' for name, content in FILES.items()}
 NAMES = sorted(name + '.gz' for name in FILES)
 
 
@@ -45,7 +46,7 @@ def cut(request, name):
 def other_data(request, name):
     request.send_response(200)
     request.end_headers()
-    request.wfile.write(gzip.compress(FILES[name[: -len('.gz')]] + b'x'))
+    request.wfile.write(gzip.compress(OTHER_FILES[name[: -len('.gz')]]))
 
 
 def silent(request, name):
@@ -59,6 +60,7 @@ def serve(monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     md5 = {name: hashlib.md5(FILES[name]).hexdigest() for name in input_data.MNIST_MD5}
     monkeypatch.setattr(input_data, 'MNIST_MD5', md5)
+    monkeypatch.setattr(input_data, 'MIRRORS', ())
 
     with contextlib.ExitStack() as stack:
 
@@ -77,7 +79,7 @@ def serve(monkeypatch):
             server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
             stack.callback(server.server_close)
             stack.callback(server.shutdown)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             return 'http://127.0.0.1:%d/mnist/' % server.server_port, asked
 
         yield start
@@ -113,7 +115,7 @@ def test_without_stderr(serve, tmp_path, monkeypatch, capsys):
     'answer, problem',
     [
         (not_found, 'HTTP Error 404: Not Found'),
-        (html, 'Not a gzipped file'),
+        (html, 'a web page, and no data'),
         (cut, 'ended before|incomplete|IncompleteRead'),
         (other_data, 'the MD5 is not that of MNIST'),
         (silent, 'timed out'),
@@ -123,15 +125,16 @@ def test_failure_leaves_nothing(serve, tmp_path, monkeypatch, answer, problem):
     if answer is silent:  # a busy machine may take long for the others
         monkeypatch.setattr(input_data, 'TIMEOUT_SECS', 0.2)
     url, asked = serve(answer)
+    monkeypatch.setattr(input_data, 'MIRRORS', (url,))
     with pytest.raises(input_data.DataError, match=problem) as caught:
-        input_data.read_data_sets(str(tmp_path), source_url=url)
+        input_data.read_data_sets(str(tmp_path))
     assert len(asked) == 1
     assert url + asked[0] in str(caught.value)
     assert '\n' not in str(caught.value)
     assert os.listdir(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize('first', [not_found, html, cut, 'down'])
+@pytest.mark.parametrize('first', [not_found, html, cut, other_data, 'down'])
 def test_second_mirror(serve, tmp_path, monkeypatch, first):
     broken = 'http://127.0.0.1:9/' if first == 'down' else serve(first)[0]
     url, asked = serve(good)
@@ -158,36 +161,62 @@ def test_mirrors_are_the_two_public_ones():
     assert input_data.DEFAULT_SOURCE_URL == input_data.MIRRORS[0]
 
 
-def test_a_missing_file_of_mnist_is_added(serve, tmp_path):
+@pytest.mark.parametrize('source_url', ['', None, 'http://yann.lecun.com/exdb/mnist/'])
+def test_sources_that_are_the_mirrors(serve, tmp_path, monkeypatch, source_url):
     url, asked = serve(good)
-    for name in FILES:
-        (tmp_path / name).write_bytes(FILES[name])
-    (tmp_path / 't10k-labels-idx1-ubyte').unlink()
-    input_data.read_data_sets(str(tmp_path), source_url=url)
-    assert asked == ['t10k-labels-idx1-ubyte.gz']
+    monkeypatch.setattr(input_data, 'MIRRORS', (url,))
+    input_data.read_data_sets(str(tmp_path), source_url=source_url)
+    assert sorted(asked) == NAMES
 
 
-def test_mnist_is_not_mixed_with_another_set(serve, tmp_path):
-    url, asked = serve(good)
-    for name in FILES:
-        (tmp_path / name).write_bytes(FILES[name])
-    (tmp_path / 't10k-labels-idx1-ubyte').unlink()
-    changed = bytearray(FILES['train-images-idx3-ubyte'])
-    changed[100] ^= 1
-    (tmp_path / 'train-images-idx3-ubyte').write_bytes(changed)
-    with pytest.raises(input_data.DataError, match='t10k-labels-idx1-ubyte is missing'):
-        input_data.read_data_sets(str(tmp_path), source_url=url)
-    assert asked == []
+def test_another_data_set(serve, tmp_path):
+    """Of another source what has the form of the files is believed, and nothing else kept."""
+    url, asked = serve(other_data)
+    mnist = input_data.read_data_sets(str(tmp_path / 'fashion'), source_url=url)
+    assert mnist.train.labels.tolist() == [8]
+    for answer, problem in (html, 'a web page'), (cut, 'ended before|IncompleteRead'):
+        with pytest.raises(input_data.DataError, match=problem):
+            input_data.read_data_sets(str(tmp_path / 'none'), source_url=serve(answer)[0])
+        assert not (tmp_path / 'none').exists()
+
+
+def test_a_missing_file_is_added(serve, tmp_path, monkeypatch):
+    """To what is MNIST; to what is not, from its own source only."""
+    monkeypatch.setattr(input_data, 'MIRRORS', (serve(good)[0],))
+    for files, options in (FILES, {}), (OTHER_FILES, {'source_url': serve(other_data)[0]}):
+        for name in FILES:
+            (tmp_path / name).write_bytes(files[name])
+        (tmp_path / 't10k-labels-idx1-ubyte').unlink()
+        if options:
+            with pytest.raises(input_data.DataError) as caught:
+                input_data.read_data_sets(str(tmp_path))
+            assert str(caught.value) == (
+                '%s has t10k-images-idx3-ubyte, train-images-idx3-ubyte, train-labels-idx1-ubyte, '
+                'and not t10k-labels-idx1-ubyte; not downloaded, because train-images-idx3-ubyte '
+                "is not MNIST's; add it" % tmp_path
+            )
+        input_data.read_data_sets(str(tmp_path), **options)
+        added = gzip.decompress((tmp_path / 't10k-labels-idx1-ubyte.gz').read_bytes())
+        assert added == files['t10k-labels-idx1-ubyte']
+        (tmp_path / 't10k-labels-idx1-ubyte.gz').unlink()
+
+
+def test_what_is_there_and_what_is_missing(serve, tmp_path, monkeypatch):
+    monkeypatch.setattr(input_data, 'MIRRORS', ('http://127.0.0.1:9/',))
+    for name in NAMES[:3]:
+        (tmp_path / name).write_bytes(gzip.compress(FILES[name[: -len('.gz')]]))
+    (tmp_path / 'train-labels-idx1-ubyte(1).gz').write_bytes(b'')
+    with pytest.raises(input_data.DataError) as caught:
+        input_data.read_data_sets(str(tmp_path))
+    found = 'train-images-idx3-ubyte.gz, train-labels-idx1-ubyte(1).gz, and not train-labels-idx1'
+    assert found in str(caught.value) and '; %s has t10k' % tmp_path in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_written(serve, tmp_path):
     (tmp_path / 'file').write_bytes(b'')
-    url, asked = serve(good)
-    with pytest.raises(input_data.DataError, match='file: is not a folder'):
-        input_data.read_data_sets(str(tmp_path / 'file'), source_url=url)
-    assert asked == []
+    url, _ = serve(good)
     with pytest.raises(input_data.DataError, match='cannot be written'):
-        input_data.read_data_sets(str(tmp_path / 'file' / 'below'), source_url=url)
+        input_data.read_data_sets(str(tmp_path / 'file'), source_url=url)
 
 
 def test_interrupted_while_writing(serve, tmp_path, monkeypatch):

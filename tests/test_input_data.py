@@ -73,8 +73,6 @@ def test_forms(small_dir):
         assert (read(dtype=dtype).train.images == flat.images).all()
     with pytest.raises(TypeError, match='float64'):
         read(dtype=np.float64)
-    with pytest.raises(ValueError, match='fake_data'):
-        read(fake_data=True)
     # images are scaled when they are served, or all of them once they are asked for
     data, asked = read(seed=1).train, read(seed=1).train
     assert asked.images is asked.images
@@ -84,6 +82,7 @@ def test_forms(small_dir):
     one_hot = read(one_hot=True).train
     assert one_hot.labels.argmax(axis=1).tolist() == flat.labels.tolist()
     assert one_hot.labels.sum() == 16
+    assert read(one_hot=True, num_classes=12).test.labels.shape == (10, 12)
     assert read().validation.num_examples == 4
     everything = input_data.read_data_sets(str(small_dir), validation_size=0)
     assert everything.train.num_examples == 20
@@ -96,19 +95,74 @@ def test_forms(small_dir):
     assert positional.train.labels.shape == (17, 10)
 
 
-def test_uncompressed_files_are_found_and_gz_wins(tmp_path):
+@pytest.mark.parametrize(
+    'separator, ending, zipped',
+    [('-', '', 0), ('-', '.gz', 1), ('-', '.gz', 0), ('.', '', 0), ('.', '.gz', 1)],
+)
+def test_names_of_the_files(tmp_path, separator, ending, zipped):
+    """Also unpacked by a browser, and beside Kaggle's folders; of two files .gz is read."""
     for name, content in small_mnist().items():
+        if separator == '.':
+            (tmp_path / name).mkdir()
+        path = tmp_path / (name.replace('-idx', separator + 'idx') + ending)
+        path.write_bytes(gzip.compress(content) if zipped else content)
+    assert input_data.read_data_sets(str(tmp_path), validation_size=0).train.labels[0] == 0
+    if not ending:
+        nines = idx(np.full(20, 9, dtype=np.uint8))
+        (tmp_path / 'train-labels.idx1-ubyte.gz').write_bytes(gzip.compress(nines))
+        assert input_data.read_data_sets(str(tmp_path), validation_size=0).train.labels[0] == 9
+
+
+def test_another_working_folder(tmp_path, monkeypatch, capsys):
+    """What is beside the module is read, if it is whole and nothing of that name is here."""
+    elsewhere, folder = tmp_path / 'elsewhere', tmp_path / 'project' / 'data'
+    elsewhere.mkdir()
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(input_data, '__file__', str(tmp_path / 'project' / 'input_data.py'))
+    monkeypatch.setattr(input_data, 'MIRRORS', ())
+    for name, content in small_mnist().items():
+        with pytest.raises(input_data.DataError, match='elsewhere.data has no files, and not t'):
+            input_data.read_data_sets('./data/')
+        (folder / name).write_bytes(content)
+    assert capsys.readouterr() == ('', '')
+    assert input_data.read_data_sets('./data/', validation_size=None).train.num_examples == 19
+    line = './data/ is not in %s; reading %s\n' % (elsewhere, folder)
+    assert capsys.readouterr() == ('', line)
+    (elsewhere / 'data').mkdir()
+    with pytest.raises(input_data.DataError, match='elsewhere.data has no files'):
+        input_data.read_data_sets('./data/')
+
+
+def test_validation_size(tmp_path):
+    """None: 5,000, or a twelfth where that leaves nothing to train on."""
+    for train, size in (20, 1), (5000, 416), (5001, 5000):
+        for name, content in small_mnist(train).items():
+            (tmp_path / name).write_bytes(content)
+        mnist = input_data.read_data_sets(str(tmp_path), validation_size=None)
+        assert [len(mnist.validation.images), len(mnist.train.images)] == [size, train - size]
+
+
+def test_more_classes(tmp_path):
+    """EMNIST's letters, from 1 to 26: as many as the caller says, or as the labels ask for."""
+    letters = {**small_mnist(), 't10k-labels-idx1-ubyte': idx(np.arange(17, 27, dtype=np.uint8))}
+    for name, content in letters.items():
         (tmp_path / name).write_bytes(content)
-    plain = input_data.read_data_sets(str(tmp_path), validation_size=0)
-    assert plain.train.labels[0] == 0
-    (tmp_path / (TRAIN_LABELS + '.gz')).write_bytes(
-        gzip.compress(idx(np.full(20, 9, dtype=np.uint8)))
-    )
-    assert input_data.read_data_sets(str(tmp_path), validation_size=0).train.labels[0] == 9
+
+    def read(**options):
+        return input_data.read_data_sets(str(tmp_path), one_hot=True, validation_size=0, **options)
+
+    for options in {}, {'num_classes': 27}:
+        mnist = read(**options)
+        assert mnist.train.labels.shape == (20, 27) and mnist.test.labels.shape == (10, 27)
+        assert mnist.test.labels.argmax(axis=1).tolist() == list(range(17, 27))
+    with pytest.raises(input_data.DataError, match='t10k-labels.* label 26, .*=26 .*OUTPUT_NODE'):
+        read(num_classes=26)
 
 
 def numbers(n, seed=0):
-    return input_data.DataSet(np.arange(n), np.arange(n) * 10, seed=seed)
+    labels = np.arange(n) * 10
+    return input_data.DataSet(np.arange(n), labels, dtype=np.uint8, reshape=False, seed=seed)
 
 
 def test_next_batch_across_the_ends_of_epochs():
@@ -135,8 +189,6 @@ def test_next_batch_unshuffled_and_larger_than_the_data():
     xs = numbers(10).next_batch(25)[0]
     assert len(xs) == 25
     assert sorted(xs[:10]) == sorted(xs[10:20]) == list(range(10))
-    with pytest.raises(ValueError, match='fake_data'):
-        data.next_batch(1, fake_data=True)
 
 
 def test_seek():
@@ -151,11 +203,17 @@ def test_seek():
         assert follows.tolist() == served[position : position + 10].tolist()
 
 
-def test_order_is_numpys_frozen_one():
-    data = numbers(10, 5)
-    for epoch in range(3):
-        expected = np.random.RandomState([5, epoch]).permutation(10)
-        assert data.next_batch(10)[0].tolist() == expected.tolist()
+def test_the_order_and_the_values_are_frozen():
+    """Those of commit aa3b33a, to the bit: a training may be finished years later."""
+    for asked in False, True:
+        data = input_data.read_data_sets(DATA, one_hot=True).train
+        assert not asked or data.images.dtype == np.float32
+        data.seek(54930, 3)
+        digest = hashlib.md5()
+        for _ in range(600):
+            for array in data.next_batch(100):
+                digest.update(array.tobytes())
+        assert digest.hexdigest() == '90df621601b6201718ac213cabe25cbd'
 
 
 def test_seek_shuffles_once(monkeypatch):
@@ -176,9 +234,22 @@ def test_seed():
     assert no_seed[0] != no_seed[1]
 
 
+def test_numpys_global_seed_between_reading_and_the_first_batch(mnist):
+    orders = []
+    for seed in 1, 1, 2:
+        data = numbers(50, None)
+        np.random.seed(seed)
+        orders.append(data.next_batch(100)[0].tolist())
+    assert orders[0] == orders[1] != orders[2]
+    # and with a seed of its own a data set takes none of the global numbers
+    np.random.seed(1)
+    numbers(50).next_batch(100)
+    assert np.random.rand() == np.random.RandomState(1).rand()
+
+
 def test_an_epochs_end_copies_no_images(mnist):
     images = mnist.train.images
-    data = input_data.DataSet(images, mnist.train.labels)
+    data = input_data.DataSet(images, mnist.train.labels, dtype=np.uint8, reshape=False)
     for _ in range(2):
         data.next_batch(40000)
     assert data.epochs_completed == 1
@@ -192,8 +263,12 @@ IMAGES, LABELS = GOOD[TRAIN_IMAGES], GOOD[TRAIN_LABELS]
 @pytest.mark.parametrize(
     'name, content, problem',
     [
-        (TRAIN_IMAGES + '.gz', b'<html>404</html>', r'cannot be read \(Not a gzipped file'),
-        (TRAIN_IMAGES + '.gz', gzip.compress(IMAGES)[:-9], 'truncated'),
+        (TRAIN_IMAGES + '.gz', b'<html>404</html>', 'a web page, and no data'),
+        (
+            TRAIN_IMAGES + '.gz',
+            gzip.compress(IMAGES)[:-9],
+            r'cannot be read \(Compressed file ended',
+        ),
         (TRAIN_IMAGES + '.gz', gzip.compress(IMAGES)[:-8] + bytes(8), 'CRC check failed'),
         (TRAIN_IMAGES, IMAGES[:-1], 'truncated, 1 bytes are missing'),
         (TRAIN_IMAGES, IMAGES[:15], 'truncated in its header'),
@@ -204,7 +279,6 @@ IMAGES, LABELS = GOOD[TRAIN_IMAGES], GOOD[TRAIN_LABELS]
         (TRAIN_IMAGES, IMAGES[:4] + b'\xff' * 12 + IMAGES[16:], 'truncated'),
         (TRAIN_IMAGES, idx(np.zeros((20, 32, 30), np.uint8)), 'images of 32 x 30 pixels'),
         (TRAIN_LABELS, idx(np.zeros(19, np.uint8)), '19 labels for 20 images'),
-        (TRAIN_LABELS, idx(np.full(20, 10, np.uint8)), 'has the label 10'),
         (TRAIN_LABELS, LABELS + bytes(3), '3 trailing bytes'),
         (TRAIN_LABELS, LABELS[:-1], 'truncated, 1 bytes are missing'),
     ],
@@ -230,12 +304,9 @@ def test_more_bad_input(tmp_path):
         input_data.read_data_sets(str(tmp_path))
     for name, content in small_mnist().items():
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(input_data.DataError, match='20 training images are too few'):
-        input_data.read_data_sets(str(tmp_path), validation_size=21)
-    (tmp_path / TRAIN_IMAGES).unlink()
-    (tmp_path / TRAIN_IMAGES).mkdir()
-    with pytest.raises(input_data.DataError, match='cannot be read .*(directory|Permission)'):
-        input_data.read_data_sets(str(tmp_path))
+    for size in -1, 21:
+        with pytest.raises(input_data.DataError, match='between 0 and 20. Received: %d.' % size):
+            input_data.read_data_sets(str(tmp_path), validation_size=size)
 
 
 def test_mutated_files_are_read_or_refused(small_dir):

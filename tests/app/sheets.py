@@ -1,5 +1,5 @@
 """Makes sheets of paper with one of MNIST's digits on them, as a scanner, a phone or a program
-would give them. It shares no code with `support.handwriting`, which is to read them.
+would give them. It shares no code with `handwriting`, which is to read them.
 """
 
 import numpy as np

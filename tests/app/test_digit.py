@@ -1,0 +1,176 @@
+"""digit: sheets of every kind are read as MNIST's own digits are, and what is none is not.
+
+A training of a thousand steps reads each test digit as it is, and on each kind of sheet.
+"""
+
+from support import checkpoints
+
+import numpy as np
+import pytest
+import sheets
+import tensorflow.compat.v1 as tf
+from conftest import DATA
+
+import input_data
+import mnist_lenet5_forward
+from handwriting import digit as module
+from handwriting.photo import PictureError
+
+N = 200  # digits of a kind
+TEST = input_data.read_data_sets(DATA, one_hot=True).test
+DIGITS, LABELS = TEST.images[:N].reshape(-1, 28, 28), TEST.labels[:N].argmax(axis=1)
+
+
+@pytest.fixture(scope='module')
+def read(trained):
+    """read(digits): what the network reads."""
+    with tf.Graph().as_default(), tf.Session() as sess:
+        x = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        y = mnist_lenet5_forward.forward(x, False, None)
+        shadows = tf.train.ExponentialMovingAverage(0.99).variables_to_restore()
+        ckpt = checkpoints.get_checkpoint_state(trained)
+        checkpoints.restore(tf.train.Saver(shadows), sess, ckpt, shadows)
+        yield lambda digits: sess.run(y, {x: np.array(digits)[..., np.newaxis]}).argmax(axis=1)
+
+
+def as_read(picture):
+    """The digit on a picture, or zeros and the reason."""
+    try:
+        return module.digit(picture), None
+    except PictureError as error:
+        return np.zeros((28, 28), np.float32), error.key
+
+
+@pytest.mark.parametrize(
+    'kind, most',
+    [
+        (sheets.place, 4),
+        (sheets.scale, 4),
+        (sheets.lit, 8),
+        (sheets.colour, 4),
+        (sheets.thickness, 14),
+        (sheets.ruled, 12),
+    ],
+    ids=lambda value: getattr(value, '__name__', ''),
+)
+def test_sheets(read, kind, most):
+    """most: of those that are read rightly as they are and wrongly, or not, on the sheet."""
+    random = np.random.RandomState(0)
+    digits, reasons = zip(*(as_read(kind(digit, random)) for digit in DIGITS))
+    right = (read(digits) == LABELS) & [reason is None for reason in reasons]
+    lost = (read(DIGITS) == LABELS) & ~right
+    print('%s: %d of %d' % (kind.__name__, lost.sum(), N))
+    assert lost.sum() <= most
+
+
+def test_strokes_as_the_page_draws_them(read):
+    random = np.random.RandomState(0)
+    labels = np.arange(100) % 10
+    digits, reasons = zip(*(as_read(sheets.stroked(label, random)) for label in labels))
+    assert np.mean((read(digits) == labels) & [reason is None for reason in reasons]) >= 0.9
+
+
+def drawn(i, height=200, width=200, size=110, place=None):
+    ink = sheets.drawn(DIGITS[i], height, width, size, np.random.RandomState(i), place)
+    return sheets.levels_of(1 - 0.85 * ink)
+
+
+def apart(one, other):
+    """The mean difference of two digits, which may lie a pixel apart."""
+    shifts = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
+    return min(np.abs(np.roll(one, shift, (0, 1)) - other).mean() for shift in shifts)
+
+
+def test_form():
+    """The box of 20 pixels, and the centre of mass, of a digit that lies anywhere."""
+    random = np.random.RandomState(2)
+    for digit in DIGITS[:50]:
+        found = module.digit(sheets.place(digit, random))
+        assert found.shape == (28, 28) and found.dtype == np.float32
+        assert 0 <= found.min() and 0.9 < found.max() <= 1
+        rows, columns = found.any(axis=1).sum(), found.any(axis=0).sum()
+        assert max(rows, columns) == 20
+        for axis in 0, 1:
+            middle = (found.sum(axis=1 - axis) * np.arange(28)).sum() / found.sum()
+            assert abs(middle - 14) <= 0.51
+        assert len(np.unique(found)) > 8  # grey from anti-aliasing
+
+
+def test_a_digit_in_the_form_stays_nearly_as_it_is():
+    away, by_a_pixel = [], []
+    for digit in DIGITS[:100]:
+        grey = (255 * digit).round().astype(np.uint8)
+        away += [apart(module.digit(pixels), digit) for pixels in (grey, 255 - grey)]
+        by_a_pixel.append(np.abs(np.roll(digit, 1) - digit).mean())
+    assert np.mean(away) < 0.8 * np.mean(by_a_pixel)
+
+
+@pytest.mark.parametrize(
+    'picture',
+    [
+        np.full((200, 300), 255, np.uint8),
+        np.zeros((200, 300, 3), np.uint8),
+        np.full((1, 1), 7, np.uint8),
+        np.full((3, 800), 200, np.uint8),
+        (240 + 4 * np.random.RandomState(0).randn(300, 400)).astype(np.uint8),
+        sheets.levels_of(0.9 * sheets.light(300, 400, np.random.RandomState(1))),
+        sheets.levels_of(1 - 0.4 * sheets.rules(300, 400, 20, True, np.random.RandomState(1))),
+        sheets.levels_of(1 - 0.6 * sheets.rules(300, 400, 40, False, np.random.RandomState(2))),
+    ],
+    ids=['white', 'black', 'a pixel', 'a strip', 'grain', 'light', 'squared', 'ruled'],
+)
+def test_nothing_written(picture):
+    assert as_read(picture)[1] == 'nothing'
+
+
+@pytest.mark.parametrize('margin', [0, 1, 6])
+def test_a_figure_cut_out_closely(margin):
+    """Light or dark. None is refused."""
+    found = []
+    for i in range(60):
+        sheet = drawn(i, place=(100, 100))
+        rows, columns = (np.flatnonzero((sheet < 180).any(axis=axis)) for axis in (1, 0))
+        part = sheet[rows[0] - margin : rows[-1] + 1 + margin]
+        part = part[:, columns[0] - margin : columns[-1] + 1 + margin]
+        clean = module.digit(sheet)
+        found += [apart(module.digit(each), clean) for each in (part, 255 - part)]
+    assert np.mean(np.array(found) > 0.06) <= (0.1 if margin == 0 else 0.02)
+
+
+@pytest.mark.parametrize('size', [40, 50, 63, 100])
+def test_lines_of_one_pixel(size):
+    """As a mouse draws them, also on small sheets; and faint ones."""
+    for level in 0, 200:
+        sheet = np.full((size, size), 255, np.uint8)
+        sheet[size // 5 : -size // 5, size // 2] = level
+        digit = module.digit(sheet)
+        assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
+
+
+def test_several_figures():
+    found = [as_read(np.concatenate([drawn(i), drawn(i + 1)], axis=1))[1] for i in range(30)]
+    found += [as_read(np.concatenate([drawn(i), drawn(i + 1)], axis=0))[1] for i in range(30)]
+    assert found.count('several') >= 58
+
+
+def test_a_stroke_apart_belongs_to_the_figure():
+    """The bar of a 5, which stops short of it."""
+    sheet = np.full((300, 300), 255, np.uint8)
+    sheet[60:72, 120:190] = 20  # the bar
+    sheet[84:150, 110:122] = 20
+    sheet[138:150, 110:180] = 20
+    sheet[150:220, 170:182] = 20
+    sheet[208:220, 105:170] = 20
+    digit = module.digit(sheet)
+    rows = np.flatnonzero(digit.any(axis=1))
+    assert rows[-1] - rows[0] == 19 and digit[rows[1]].sum() > 5  # the bar is its top
+
+
+def test_dirt_and_what_lies_in_at_the_edge_are_not_read():
+    for i in range(20):
+        sheet = drawn(i, place=(90, 110))
+        clean = module.digit(sheet)
+        sheet[10:13, 20:22] = 60  # a speck
+        sheet[:, :9] = 30  # the table
+        sheet[-12:] = 90  # another sheet
+        assert apart(module.digit(sheet), clean) < 0.03

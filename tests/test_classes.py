@@ -1,0 +1,52 @@
+"""Another number of classes: changing OUTPUT_NODE is enough, for all that the scripts do."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import idx
+
+import input_data
+import mnist_lenet5_backward
+import mnist_lenet5_forward
+import mnist_lenet5_test
+
+
+@pytest.fixture
+def letters(tmp_path, monkeypatch):
+    """A folder of 26 letters of noise, labelled from 1 to 26 as EMNIST's are; few to train on."""
+    random = np.random.RandomState(0)
+    for prefix, n in ('train', 120), ('t10k', 52):
+        images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
+        labels = (1 + np.arange(n) % 26).astype(np.uint8)
+        (tmp_path / (prefix + '-images-idx3-ubyte')).write_bytes(idx(images))
+        (tmp_path / (prefix + '-labels-idx1-ubyte')).write_bytes(idx(labels))
+    monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 4)
+    monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 3)
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
+    return tmp_path
+
+
+def run(script, monkeypatch, *flags):
+    monkeypatch.setattr('sys.argv', ['script', *map(str, flags)])
+    return script.main()
+
+
+def test_letters(letters, monkeypatch, capsys):
+    monkeypatch.setattr(mnist_lenet5_forward, 'OUTPUT_NODE', 27)
+    folders = '--data_dir', letters, '--model_dir', letters / 'model'
+    run(mnist_lenet5_backward, monkeypatch, '--steps', 3, *folders)
+    sheet = letters / 'mistakes.png'
+    assert run(mnist_lenet5_test, monkeypatch, '--mistakes', sheet, *folders) == 0
+    out = capsys.readouterr().out
+    assert 'After 3 training step(s), loss' in out and 'After 3 training step(s), test' in out
+    with tf.Graph().as_default(), tf.Session() as sess:
+        drawn = sess.run(tf.image.decode_png(sheet.read_bytes()))
+    assert drawn.shape == (28 * 116 + 4, 28 * 116 + 4, 3)  # a row of means and one for each class
+    (curves,) = (letters / 'model' / 'test').iterdir()
+    events = list(tf.train.summary_iterator(str(curves)))
+    assert [event.step for event in events if event.summary.value] == [3]
+
+
+def test_a_label_too_large_names_the_constant(letters, monkeypatch):
+    with pytest.raises(input_data.DataError, match='26.*OUTPUT_NODE'):
+        run(mnist_lenet5_backward, monkeypatch, '--data_dir', letters)
