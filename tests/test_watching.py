@@ -177,6 +177,17 @@ def test_deleted_in_the_middle_of_a_restore(folder, look, monkeypatch, capsys):
     assert capsys.readouterr().err == ''
 
 
+def test_replaced_after_it_was_read(folder, look, monkeypatch):
+    """The new one is taken at the next look."""
+    folder.save(1)
+    watcher, restore_path = look.watcher(), checkpoints.restore_path
+    with monkeypatch.context() as patch:
+        replaced = [restore_path, lambda *args: folder.save(1)]
+        patch.setattr(checkpoints, 'restore_path', lambda *args: [f(*args) for f in replaced])
+        assert look(watcher) == 'mnist_model-1'
+    assert [look(watcher), look(watcher)] == ['mnist_model-1', None]
+
+
 @pytest.mark.posix
 def test_deleted_between_two_calls(folder, look):
     """As this link, which is listed and is not there."""
