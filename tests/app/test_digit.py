@@ -44,12 +44,12 @@ def as_read(picture):
 @pytest.mark.parametrize(
     'kind, most',
     [
-        (sheets.place, 4),
-        (sheets.scale, 4),
-        (sheets.lit, 8),
-        (sheets.colour, 4),
-        (sheets.thickness, 14),
-        (sheets.ruled, 12),
+        (sheets.place, 12),
+        (sheets.scale, 12),
+        (sheets.lit, 20),
+        (sheets.colour, 14),
+        (sheets.thickness, 20),
+        (sheets.ruled, 20),
     ],
     ids=lambda value: getattr(value, '__name__', ''),
 )
@@ -127,7 +127,7 @@ def test_nothing_written(picture):
 def test_a_figure_cut_out_closely(margin):
     """Light or dark. None is refused."""
     found = []
-    for i in range(60):
+    for i in range(50):
         sheet = drawn(i, place=(100, 100))
         rows, columns = (np.flatnonzero((sheet < 180).any(axis=axis)) for axis in (1, 0))
         part = sheet[rows[0] - margin : rows[-1] + 1 + margin]
