@@ -107,7 +107,7 @@ def parse_args():
     text = 'of the page, on 127.0.0.1'
     parser.add_argument('--port', type=int, default=PORT, metavar='N', help=text)
     parser.add_argument('--no_browser', action='store_true', help='do not open the page')
-    args = parser.parse_args(namespace=argparse.Namespace(layers=None))
+    args = parser.parse_args(command_line.arguments(), argparse.Namespace(layers=None))
     if args.layers is not None and len(args.pictures) != 1:
         parser.error('argument --layers: needs one picture')
     if not 1 <= args.port <= 65535:

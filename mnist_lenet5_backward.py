@@ -38,8 +38,8 @@ def backward(mnist, seed=None, bfloat16=False):
     has input_data's `seek`. seed: in the place of SEED and of that of the training resumed;
     bfloat16: compute in 16 bits and not 32, on processors that can.
 
-    Raises checkpoints.CheckpointError, training.TrainingError and training.Interrupted, all of
-    support.
+    Raises support's checkpoints.CheckpointError, files.LockError, training.TrainingError and
+    training.Interrupted.
     """
     # all that keeps a training from losing anything: its seed, session, steps and saves
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)

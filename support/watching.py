@@ -45,8 +45,9 @@ class Watcher:
         changes. Raises checkpoints.CheckpointError.
         """
         folder, current = os.path.split(ckpt.model_checkpoint_path)
-        state = _state(folder)
-        if state == self._passed_over or _state(folder, current + '.') in self._tested:
+        # before it is read, so that what takes its place meanwhile is new
+        state, tested = _state(folder), _state(folder, current + '.')
+        if state == self._passed_over or tested in self._tested:
             return False
         try:
             checkpoints.restore_path(saver, sess, ckpt.model_checkpoint_path, self._variables)
@@ -64,7 +65,7 @@ class Watcher:
                     raise
                 self._say_once('%s; waiting for it' % error)
                 return False
-        tested = _state(folder, os.path.basename(ckpt.model_checkpoint_path) + '.')
+            tested = _state(folder, os.path.basename(ckpt.model_checkpoint_path) + '.')
         is_new = tested not in self._tested
         self._tested.add(tested)
         self._wait = True

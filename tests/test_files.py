@@ -4,12 +4,12 @@ import errno
 import os
 import subprocess
 import sys
-import time
+from unittest.mock import Mock
 
 from support import files
 
 import pytest
-from conftest import ROOT, at_first_call
+from conftest import ROOT
 
 HOLD = """
 import sys
@@ -22,69 +22,52 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def held(tmp_path):
-    """The path of a lock that another process holds, and the process."""
+def test_a_lock_is_held_by_one_process(tmp_path):
     path = str(tmp_path / 'folder' / 'lock')
-    other = subprocess.Popen(
-        [sys.executable, '-c', HOLD % ROOT, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert other.stdout.readline().startswith(b'taken')
-    yield path, other
-    other.kill()
-    other.wait()
-
-
-def test_a_lock_is_held_by_one_process(held):
-    path, other = held
     lock = files.Lock(path)
-    line = '%s: process %d trains in this folder; stop it, or use another --model_dir'
-    with pytest.raises(files.LockError) as caught:
-        lock.take()
-    assert str(caught.value) == line % (path, other.pid) and caught.value.exit_status == 1
-    other.stdin.close()  # it ends
-    other.wait()
-    lock.take()
+    command, pipe = [sys.executable, '-c', HOLD % ROOT, path], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as other:
+        assert other.stdout.readline().startswith(b'taken')
+        with pytest.raises(files.LockError) as caught:
+            lock.take()
+        line = '%s: process %d trains in this folder; stop it, or use another --model_dir'
+        assert str(caught.value) == line % (path, other.pid) and caught.value.exit_status == 1
+    lock.take()  # the other has ended, without a release
     assert files.read(path) == b'%d\n' % os.getpid()
     lock.release()
     files.Lock(path).take()
 
 
-def test_write(tmp_path):
+def test_write(tmp_path, monkeypatch):
+    """What is the same is left as it is."""
     path = str(tmp_path / 'seed')
     files.write(path, b'one\n')
     files.write(path, b'two\n')
-    with open(path, 'rb') as file:
-        assert file.read() == b'two\n'
     assert os.listdir(str(tmp_path)) == ['seed']
-
-
-def test_write_leaves_what_is_the_same(tmp_path, monkeypatch):
-    path = str(tmp_path / 'seed')
-    files.write(path, b'one\n')
     monkeypatch.setattr(os, 'fsync', None)
-    files.write(path, b'one\n')
+    files.write(path, b'two\n')
     with pytest.raises(TypeError):
-        files.write(path, b'two\n')
+        files.write(path, b'one\n')
+    assert files.read(path) == b'two\n'
 
 
-def test_write_is_one_step(tmp_path, monkeypatch):
-    """The old text until the new one is down on the disk."""
+@pytest.mark.parametrize('call', ['fsync', 'replace'])
+def test_write_fails(tmp_path, monkeypatch, call):
+    """The file is as it was, after a kill too; of an error it is named, and nothing is left."""
     path = str(tmp_path / 'seed')
-    files.write(path, b'one\n')
+    files.write(path, b'one')
 
-    class Power(Exception):
+    class Killed(BaseException):
         pass
 
-    def fail():
-        raise Power
-
-    for call in 'fsync', 'replace':
-        with monkeypatch.context() as patch:
-            at_first_call(patch, call, fail)
-            with pytest.raises(Power):
-                files.write(path, b'two\n')
-        assert files.read(path) == b'one\n'
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    for error in Killed(), full:
+        monkeypatch.setattr(os, call, Mock(side_effect=error))
+        with pytest.raises(type(error)) as caught:
+            files.write(path, b'two')
+        assert files.read(path) == b'one'
+    assert (caught.value.filename, caught.value.errno) == (path, errno.ENOSPC)
+    assert os.listdir(str(tmp_path)) == ['seed']
 
 
 def test_matching(tmp_path):
@@ -136,16 +119,10 @@ def test_release_unlocks(tmp_path):
     """Also where a child process has the file, too, and does not close it."""
     lock = files.Lock(str(tmp_path / 'lock'))
     lock.take()
-    child = os.fork()
-    if not child:
-        time.sleep(60)
-        os._exit(0)
-    try:
-        lock.release()
-        files.Lock(str(tmp_path / 'lock')).take()
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+    childs = os.dup(lock._file.fileno())
+    lock.release()
+    files.Lock(str(tmp_path / 'lock')).take()
+    os.close(childs)
 
 
 class Msvcrt:
@@ -156,6 +133,7 @@ class Msvcrt:
 
     def locking(self, descriptor, mode, size):
         at = os.lseek(descriptor, 0, os.SEEK_CUR), os.fstat(descriptor).st_ino
+        assert at[0] > 100  # others are to read the number
         if mode == self.LK_NBLCK and at in self.held:
             raise PermissionError(errno.EACCES, 'Permission denied')
         self.held.add(at) if mode == self.LK_NBLCK else self.held.remove(at)
@@ -174,37 +152,13 @@ def test_lock_on_windows(tmp_path, monkeypatch):
     other.release()
 
 
-def test_write_fails(tmp_path, monkeypatch):
-    """The file is named, is as it was, and nothing lies beside it."""
-    path = str(tmp_path / 'sheet.png')
-    files.write(path, b'one')
-
-    def full(*args):
-        raise OSError(errno.ENOSPC, 'No space left on device')
-
-    for call in 'fsync', 'replace':
-        with monkeypatch.context() as patch:
-            patch.setattr(os, call, full)
-            with pytest.raises(OSError) as caught:
-                files.write(path, b'two')
-        assert (caught.value.filename, caught.value.errno) == (path, errno.ENOSPC)
-        assert files.read(path) == b'one'
-        assert os.listdir(str(tmp_path)) == ['sheet.png']
-
-
 def test_remove(tmp_path, monkeypatch):
     paths = [str(tmp_path / name) for name in 'abc']
     for path in paths[:2]:
         files.write(path, b'1')
     remove = os.remove
-
-    def refuse_one(path):
-        if path == paths[0]:
-            raise PermissionError(errno.EACCES, 'in use', path)
-        remove(path)
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, 'remove', refuse_one)
+        patch.setattr(os, 'remove', lambda path: remove(path if path != paths[0] else 'in use'))
         assert files.remove(paths) is False
     assert os.listdir(str(tmp_path)) == ['a']
     assert files.remove(paths) is True

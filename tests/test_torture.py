@@ -9,7 +9,6 @@ from conftest import ROOT
 
 
 @pytest.mark.posix
-@pytest.mark.skipif(not hasattr(os, 'waitid'), reason='needs waitid, which macOS lacks')
 @pytest.mark.parametrize('what, rounds', [('kill', 8), ('churn', 200), ('fuzz', 100)])
 def test_torture(what, rounds):
     script = os.path.join(ROOT, 'tests', 'torture.py')

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 
 from support import checkpoints, watching
 
+import numpy as np
 import pytest
+import reference
+from conftest import write_checkpoint
+
+import mnist_lenet5_backward
+import mnist_lenet5_test
 
 FILES = ['checkpoint', 'mnist_model-901.index', 'mnist_model-901.data-00000-of-00001']
 
@@ -34,15 +40,6 @@ def look(folder, monkeypatch):
     look.clock, look.meanwhile = 0, lambda: None
     look.watcher = lambda wait=True: watching.Watcher(folder.variables, wait)
     return look
-
-
-@pytest.fixture
-def original(folder):
-    """A folder of two checkpoints, 801 and 901, to be copied."""
-    folder.save(801, 901)
-    folder.path.rename(folder.path.parent / 'original')
-    folder.path.mkdir()
-    return folder.path.parent / 'original'
 
 
 def test_each_checkpoint_is_restored_once(folder, look):
@@ -76,11 +73,14 @@ def test_nothing_to_test(folder, look, capsys):
 
 
 @pytest.mark.parametrize('order', list(itertools.permutations(FILES)))
-def test_a_model_is_copied_into_the_folder(folder, look, original, order, capsys):
+def test_a_model_is_copied_into_the_folder(folder, look, order, capsys):
     """File by file, each in two halves and slowly: nothing is said, and it is tested when whole."""
+    folder.save(801, 901)
+    folder.path.rename(folder.path.parent / 'original')
+    folder.path.mkdir()
     parts = []
     for name in order:
-        content = (original / name).read_bytes()
+        content = (folder.path.parent / 'original' / name).read_bytes()
         parts += [(name, content[: len(content) // 2]), (name, content)]
 
     def copy():
@@ -94,32 +94,22 @@ def test_a_model_is_copied_into_the_folder(folder, look, original, order, capsys
     assert capsys.readouterr().err == 'waiting for checkpoints in %s\n' % folder.path
 
 
-def test_a_copy_that_stops(folder, look, original, capsys):
+def test_a_copy_that_stops(folder, look, capsys):
     """After five seconds the newest that is whole is taken, and it is said, once."""
-    for name in sorted(os.listdir(str(original))):
-        shutil.copy(str(original / name), str(folder.path))
+    folder.save(801, 901)
     data = folder[FILES[2]]
     whole = data.read_bytes()
     data.write_bytes(whole[:1000])
     watcher = look.watcher(wait=False)
     assert [look(watcher) for _ in range(4)] == ['mnist_model-801', None, None, None]
     assert watching.GRACE_SECS == 5 and 5 <= look.clock <= 5.5
+    folder['notes'].write_bytes(b'')
+    assert look(watcher) is None  # nor is it news
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('%s: cannot be restored (' % folder['mnist_model-901'])
     assert line.endswith('; taking mnist_model-801 instead')
     data.write_bytes(whole)
     assert look(watcher) == 'mnist_model-901'
-    assert capsys.readouterr().err == ''
-
-
-def test_a_file_that_grows_is_not_worth_a_word(folder, look, capsys):
-    folder.save(1)
-    data = folder['mnist_model-1.data-00000-of-00001']
-    whole = data.read_bytes()
-    data.write_bytes(whole[:1000])
-    look.meanwhile = lambda: data.write_bytes(whole)
-    watcher = look.watcher(wait=False)
-    assert [look(watcher), look(watcher)] == [None, 'mnist_model-1']
     assert capsys.readouterr().err == ''
 
 
@@ -133,6 +123,8 @@ def test_nothing_is_whole(folder, look, capsys):
         look(look.watcher(wait=False))
     watcher = look.watcher()
     assert [look(watcher) for _ in range(3)] == [None] * 3
+    folder['notes'].write_bytes(b'')
+    assert look(watcher) is None
     (line,) = capsys.readouterr().err.splitlines()
     assert 'cannot be restored' in line and line.endswith('; waiting for it')
     data.write_bytes(whole)
@@ -185,6 +177,25 @@ def test_deleted_in_the_middle_of_a_restore(folder, look, monkeypatch, capsys):
     assert capsys.readouterr().err == ''
 
 
+def test_replaced_after_it_was_read(folder, look, monkeypatch):
+    """The new one is taken at the next look."""
+    folder.save(1)
+    watcher, restore_path = look.watcher(), checkpoints.restore_path
+    with monkeypatch.context() as patch:
+        replaced = [restore_path, lambda *args: folder.save(1)]
+        patch.setattr(checkpoints, 'restore_path', lambda *args: [f(*args) for f in replaced])
+        assert look(watcher) == 'mnist_model-1'
+    assert [look(watcher), look(watcher)] == ['mnist_model-1', None]
+
+
+@pytest.mark.posix
+def test_deleted_between_two_calls(folder, look):
+    """As this link, which is listed and is not there."""
+    folder.save(1)
+    folder['mnist_model-1.link'].symlink_to('nowhere')
+    assert look(look.watcher()) == 'mnist_model-1'
+
+
 def test_another_network_ends_it(folder, look):
     folder.save(1)
     watcher = watching.Watcher({'Variable_1': folder.weight}, wait=True)
@@ -194,15 +205,17 @@ def test_another_network_ends_it(folder, look):
 
 
 def test_nothing_is_read_while_nothing_changes(folder, look, monkeypatch):
-    """Also of one that is not whole."""
+    """Whether it is whole or not."""
     folder.save(1, 2)
-    folder['mnist_model-2.data-00000-of-00001'].write_bytes(b'')
-    watcher = look.watcher()
-    assert look(watcher) == 'mnist_model-1'
-    monkeypatch.setattr(checkpoints, 'restore_path', None)
-    clock = look.clock
-    assert [look(watcher) for _ in range(3)] == [None] * 3
-    assert look.clock == clock
+    for name in 'mnist_model-2', 'mnist_model-1':
+        watcher = look.watcher()
+        assert look(watcher) == name
+        clock = look.clock
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints, 'restore_path', None)
+            assert [look(watcher) for _ in range(3)] == [None] * 3
+        assert look.clock == clock
+        folder['mnist_model-2.data-00000-of-00001'].write_bytes(b'')
 
 
 @pytest.mark.posix
@@ -214,3 +227,31 @@ def test_no_file_is_held_open_between_looks(folder, look):
     assert look(look.watcher()) == 'mnist_model-1'
     held = [os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')]
     assert not [path for path in held if path.startswith(str(folder.path))]
+
+
+def test_the_test_set_in_chunks(folder, monkeypatch, capsys):
+    """By the shadows, not the weights; a look every five seconds; --once ends with the first."""
+    images = np.random.RandomState(3).rand(7, 784).astype(np.float32)
+    weights, parameters = reference.initial_parameters(seed=9), reference.initial_parameters()
+    read = reference.logits(images.reshape(-1, 28, 28, 1), parameters).argmax(axis=1)
+    labels = np.eye(10)[np.where(np.arange(7) % 2, read, (read + 2) % 10)]
+    mnist = SimpleNamespace(test=SimpleNamespace(images=images, labels=labels, num_examples=7))
+    write_checkpoint(folder.path, 301, weights, parameters)
+    looked = []
+
+    def sleep(seconds):
+        looked.append(seconds)
+        if len(looked) == 3:
+            raise KeyboardInterrupt
+        if len(looked) == 2:
+            write_checkpoint(folder.path, 401, weights, parameters)
+
+    monkeypatch.setattr(mnist_lenet5_test, 'time', SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(mnist_lenet5_test, 'TEST_BATCH_SIZE', 3)  # 7 digits: 3 + 3 + 1
+    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(folder.path))
+    assert mnist_lenet5_test.test(mnist, once=True) == pytest.approx(3 / 7)
+    with pytest.raises(KeyboardInterrupt):
+        mnist_lenet5_test.test(mnist)
+    line = 'After %d training step(s), test accuracy = 0.428571\n'
+    assert capsys.readouterr().out == line % 301 * 2 + line % 401
+    assert looked == [5, 5, 5]

@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import mmap
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -34,11 +35,10 @@ os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 from support import checkpoints, command_line, training, watching  # noqa: E402
 
 import tensorflow.compat.v1 as tf  # noqa: E402
-from conftest import small_mnist  # noqa: E402
+from conftest import Folder, small_mnist  # noqa: E402
 
 import input_data  # noqa: E402
 import mnist_lenet5_backward  # noqa: E402
-import mnist_lenet5_forward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
 
 BATCH_SIZE = 2
@@ -153,39 +153,34 @@ def kill(rounds, choose, folder, steps=30):
     digests = {step: digest(straight, step) for step in range(1, steps + 1)}
     seen = collections.Counter()
     slowest = 0
-    training = 0
     while seen['rounds'] < rounds:
-        training += 1
-        model = os.path.join(folder, 'model%d' % training)
+        model = os.path.join(folder, 'model%d' % seen['trainings compared'])
         while True:
             pid = start_training(model, model, steps, 2, shared)
-            moment = time.monotonic() + choose.uniform(0, duration / 2)
-            while time.monotonic() < moment:
-                time.sleep(0.001)
+            time.sleep(choose.uniform(0, duration / 2))
             if choose.random() < 0.5:  # else saves, which are short, would see few
-                while shared[SAVING] == 0 and time.monotonic() < moment + 2:
+                latest = time.monotonic() + 2
+                while shared[SAVING] == 0 and time.monotonic() < latest:
                     pass
                 time.sleep(choose.uniform(0, 0.02))
             signum = choose.choice([signal.SIGKILL] * 3 + [signal.SIGINT, signal.SIGTERM])
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                seen['ended first'] += 1
-                check(wait(pid) == 0, 'exit status of a run left alone in %s' % model)
-                break
             begun, asked = shared[BEGUN], time.monotonic()
             os.kill(pid, signum)
             status = wait(pid)
-            if status == 0:  # it ended at the same moment
+            if status == 0:
+                seen['ended first'] += 1
                 break
             seen['rounds'] += 1
             seen[signal.Signals(signum).name] += 1
             saved = int.from_bytes(shared[SAVED_STEP], 'big')
+            expected = [-signum]
             if signum == signal.SIGKILL:
                 seen['kill -9 inside a save'] += shared[SAVING]
             else:
                 slowest = max(slowest, time.monotonic() - asked)
                 # before signals are deferred, and after, they end the process by themselves
                 expected = [128 + signum] if shared[BEGUN] else [128 + signum, -signum]
-                check(status in expected, 'exit status %d in %s' % (status, model))
+            check(status in expected, 'exit status %d in %s' % (status, model))
             if begun and status == 128 + signum:
                 last = lines(model, '.err')[-1]
                 check(last.startswith('stopped; step %d is saved' % saved), last)
@@ -217,14 +212,9 @@ def churn(polls, choose, folder):
     shared = mmap.mmap(-1, 6)
     counter = mmap.mmap(-1, 4)  # of the polls that find something new
     model = os.path.join(folder, 'model')
-    data = digits()
 
     def count():
         return int.from_bytes(counter[:], 'big')
-
-    test = input_data.DataSet(
-        np.tile(data.images, (4, 1))[:100], np.tile(data.labels, (4, 1))[:100]
-    )
 
     def watch():
         restore = checkpoints.restore_path
@@ -241,12 +231,12 @@ def churn(polls, choose, folder):
         watching.GRACE_SECS, watching.LOOK_SECS = 1, 0.1
         mnist_lenet5_backward.MODEL_SAVE_PATH = model
         mnist_lenet5_test.time = SimpleNamespace(sleep=sleep)
-        mnist_lenet5_test.test(SimpleNamespace(test=test), wait=True)
+        mnist_lenet5_test.test(SimpleNamespace(test=digits()), wait=True)
 
     watcher = fork(watch, model + '-watcher')
     seen = collections.Counter()
-    trainer = None
-    while not os.waitid(os.P_PID, watcher, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+    trainer = ended = None
+    while not ended:
         if not trainer:
             trainer = start_training(model, model, 1000000, 1, shared)
         time.sleep(choose.uniform(1, 15))
@@ -261,14 +251,13 @@ def churn(polls, choose, folder):
             trainer = None
         if accident.startswith('rm -rf'):
             os.system('rm -rf %s/* 2>/dev/null' % model)
+        ended, status = os.waitpid(watcher, os.WNOHANG)
     if trainer:
         os.kill(trainer, signal.SIGKILL)
         wait(trainer)
-    check(wait(watcher) == 0, 'the watcher: %s' % lines(model + '-watcher', '.err')[-1:])
-    reports = [
-        re.fullmatch(r'After (\d+) training step\(s\), test accuracy = (\S+)', line)
-        for line in lines(model + '-watcher')
-    ]
+    check(status == 0, 'the watcher: %s' % lines(model + '-watcher', '.err')[-1:])
+    line = r'After (\d+) training step\(s\), test accuracy = (\S+)'
+    reports = [re.fullmatch(line, report) for report in lines(model + '-watcher')]
     check(all(reports) and reports, 'a line that is no report')
     saves = set(lines(model, '.saves'))
     accuracies = {}
@@ -277,18 +266,9 @@ def churn(polls, choose, folder):
         check(step in saves, 'step %s was never saved' % step)
         # all the trainings have one seed: a step has one accuracy
         check(accuracies.setdefault(step, accuracy) == accuracy, 'two accuracies at step %s' % step)
-    fallbacks = [line for line in lines(model + '-watcher', '.err') if 'instead' in line]
-    print(
-        '%d problems in %d polls of something new: %d reports, %d fallbacks, %d saves; %s'
-        % (
-            len(problems),
-            count(),
-            len(reports),
-            len(fallbacks),
-            len(lines(model, '.saves')),
-            dict(seen),
-        )
-    )
+    seen['reports'], seen['saves'] = len(reports), len(lines(model, '.saves'))
+    seen['fallbacks'] = '\n'.join(lines(model + '-watcher', '.err')).count('instead')
+    print('%d problems in %d polls of something new: %s' % (len(problems), count(), dict(seen)))
 
 
 def damaged(content, choose):
@@ -316,7 +296,7 @@ def fuzz(rounds, choose, folder):
 
     def attempt(kind, function, *expected):
         try:
-            function()
+            result = function()
         except expected as error:
             check('\n' not in str(error), '%s: %r' % (kind, str(error)))
             seen[kind + ': refused'] += 1
@@ -324,90 +304,49 @@ def fuzz(rounds, choose, folder):
             check(False, '%s: %r' % (kind, error))
         else:
             seen[kind + ': read'] += 1
+            return result
 
     files = small_mnist()
-    arrays = {name: read_idx(content) for name, content in files.items()}
-    data = os.path.join(folder, 'data')
-    os.mkdir(data)
+    data = pathlib.Path(folder) / 'data'
+    data.mkdir()
     for name, content in files.items():
-        write(os.path.join(data, name), content)
+        (data / name).write_bytes(content)
     for _ in range(rounds):
         name = choose.choice(sorted(files))
-        path = os.path.join(data, name)
         zipped = choose.random() < 0.5
-        os.remove(path)
-        path += '.gz' * zipped
-        content = files[name]
-        write(path, damaged(gzip.compress(content, 1) if zipped else content, choose))
+        (data / name).unlink()
+        path = data / (name + '.gz' * zipped)
+        content = gzip.compress(files[name], 1) if zipped else files[name]
+        path.write_bytes(damaged(content, choose))
 
-        def read_all(name=name, path=path, content=content):
-            mnist = input_data.read_data_sets(data, dtype=np.uint8, validation_size=0)
+        def read_all(name=name, zipped=zipped):
+            mnist = input_data.read_data_sets(str(data), dtype=np.uint8, validation_size=0)
             part = mnist.train if name.startswith('train') else mnist.test
-            array = part.images if 'images' in name else part.labels
-            same = np.array_equal(array.reshape(-1), arrays[name])
+            array, header = (part.images, 16) if 'images' in name else (part.labels, 8)
+            same = array.tobytes() == files[name][header:]
             # without a checksum nobody can tell other pixels from the right ones
-            check(same or not path.endswith('.gz'), 'other values out of %s' % path)
+            check(same or not zipped, 'other values out of %s.gz' % name)
 
         attempt('gzip' if zipped else 'IDX', read_all, input_data.DataError)
-        os.remove(path)
-        write(os.path.join(data, name), content)
+        path.unlink()
+        (data / name).write_bytes(files[name])
 
-    model = os.path.join(folder, 'model')
-    mnist_lenet5_backward.BATCH_SIZE, mnist_lenet5_backward.STEPS = BATCH_SIZE, 3
-    mnist_lenet5_backward.MODEL_SAVE_PATH, mnist_lenet5_backward.SAVE_STEPS = model, 1
-    sys.stdout, stdout = open(os.devnull, 'w', encoding='utf-8'), sys.stdout
-    sys.stderr, stderr = sys.stdout, sys.stderr
-    mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
-    sys.stdout = stdout
-    with tf.Graph().as_default(), tf.Session() as sess:
-        x = tf.placeholder(tf.float32, [None, 28, 28, 1])
-        mnist_lenet5_forward.forward(x, False, None)
-        step = tf.Variable(0)
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
-        saver = tf.train.Saver()
-        right = {}
-        for n in 1, 2, 3:
-            saver.restore(sess, os.path.join(model, 'mnist_model-%d' % n))
-            right[n] = sess.run(variables)
-
-        def restore_current():
-            ckpt = checkpoints.get_checkpoint_state(model)
-            check(ckpt, 'checkpoints not found')
-            checkpoints.restore(saver, sess, ckpt)
-            values = sess.run(variables)
-            n = int(values[step.op.name])
-            name = os.path.basename(ckpt.model_checkpoint_path)
-            check(name == 'mnist_model-%d' % n, '%s has step %d' % (name, n))
-            for key in values:
-                check(np.array_equal(values[key], right[n][key]), 'wrong %s in %s' % (key, name))
-            restored.append(n)
-
+    with open(os.devnull, 'w', encoding='utf-8') as devnull, tf.Graph().as_default():
+        model = Folder(data.parent / 'model')
+        model.save(1, 2, 3)
         for name in ['checkpoint', 'mnist_model-3.index', 'mnist_model-3.data-00000-of-00001']:
-            path = os.path.join(model, name)
-            content = read(path)
+            content = model[name].read_bytes()
             for _ in range(rounds):
-                restored = []
                 broken = damaged(content, choose)
-                write(path, broken)
-                attempt(name, restore_current, checkpoints.CheckpointError)
-                # another name in the first line, of which there is no file, is not read but refused
-                check(restored or name == 'checkpoint', '%s: nothing restored' % name)
-                if not restored:
-                    continue
-                check(broken != content or restored == [3], '%s: restored %s' % (name, restored))
-                check(name == 'checkpoint' or restored[0] in (2, 3), '%s: %s' % (name, restored))
-            write(path, content)
-    sys.stderr = stderr
+                model[name].write_bytes(broken)
+                with contextlib.redirect_stderr(devnull):
+                    restored = attempt(name, model.restore)
+                # a damaged list may name any of the three
+                lowest = 3 if broken == content else 1 if name == 'checkpoint' else 2
+                right = ['mnist_model-%d' % step for step in range(lowest, 4)]
+                check(restored in right, '%s: restored %s' % (name, restored))
+            model[name].write_bytes(content)
     print('%d problems: %s' % (len(problems), dict(seen)))
-
-
-def write(path, content):
-    with open(path, 'wb') as file:
-        file.write(content)
-
-
-def read_idx(content):
-    return np.frombuffer(content, np.uint8, offset=16 if content[3] == 3 else 8)
 
 
 def main():

@@ -152,7 +152,7 @@ def test_ctrl_c(tmp_path):
         line = next(line for line in process.stderr if line.startswith(b'http'))
         assert line == b'http://127.0.0.1:%d/ (Ctrl-C ends)\n' % port
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(60) == 130
         assert process.stderr.read() == b''
 
 
