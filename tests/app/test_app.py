@@ -146,7 +146,11 @@ def test_ctrl_c(tmp_path):
         port = one.getsockname()[1]
     command = [sys.executable, SCRIPT, '--no_browser', '--port', str(port)]
     process = subprocess.Popen(
-        [*command, '--model_dir', str(tmp_path)], stderr=subprocess.PIPE, env=QUIET
+        [*command, '--model_dir', str(tmp_path)],
+        stderr=subprocess.PIPE,
+        env=QUIET,
+        # which shells let what they start in the background ignore
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process.stderr:
         line = next(line for line in process.stderr if line.startswith(b'http'))
