@@ -7,6 +7,8 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import support  # noqa: F401  # its settings, before a test file imports TensorFlow
+
 import numpy as np
 import pytest
 
