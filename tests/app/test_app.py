@@ -376,7 +376,7 @@ def test_an_error_of_ours(page, serving, newest):
     serving.answers['/drawing'] = 100000, fail
     draw(page, STROKES['7'])
     until(lambda: 'IndexError' in text(page, 'error'), 'the page shows the line')
-    assert 'step 1000' in text(page, 'status')
+    assert 'step 300' in text(page, 'status')
     serving.answers['/drawing'] = newest.answers['/drawing']
     page.get_log('browser')  # which has the status 500
     page.find_element('id', 'clear').click()
@@ -497,7 +497,7 @@ def test_the_script_ends_and_is_back(page):
     page.execute_cdp_cmd('Network.emulateNetworkConditions', dict(conditions, offline=True))
     until(lambda: 'ended' in text(page, 'status'), 'the page says that the script has ended')
     page.execute_cdp_cmd('Network.emulateNetworkConditions', dict(conditions, offline=False))
-    until(lambda: '1000' in text(page, 'status'), 'the page finds it again')
+    until(lambda: '300' in text(page, 'status'), 'the page finds it again')
     page.get_log('browser')  # where it says that the script could not be reached
 
 
