@@ -32,6 +32,7 @@ FINE = 120  # pixels of the larger side of the figure that is made black and whi
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
 
 WINDOW = 1 / 6  # of the larger side: a square in which the paper shows
+LIGHT = 1 / 2  # of the larger side: a square in which the light is nearly even
 FAINTEST = 0.08  # ink of what is written
 BLACK = 0.4  # of the ink of a line
 
@@ -88,9 +89,10 @@ def ink_of(grey):
 
 def is_dark(grey):
     """Returns whether the ink is darker than the paper: there is less of it, and at the edge."""
-    if np.ptp(grey) == 0:
+    detail = grey - ndimage.uniform_filter(grey, int(LIGHT * max(grey.shape)))
+    if np.ptp(detail) == 0:
         return True
-    bright = grey > threshold_otsu(grey)
+    bright = detail > threshold_otsu(detail)
     edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
     return bright.mean() + edge.mean() > 1
 
@@ -164,8 +166,8 @@ def sides(box):
 def joined(labels, marks, on_edge, ink):
     """Returns the figure: the mark with most ink, and the strokes that are apart from it.
 
-    A stroke apart, as the bar of a 5, is near, and if it is beside the figure not as tall. Raises
-    PictureError if there is another figure.
+    A stroke apart, as the bar of a 5, is near and not as tall: beside the figure, less than half of
+    it; above or below, not of about its height. Raises PictureError if there is another figure.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     rest = [mark for mark, mass in zip(marks, masses) if mass > DIRT * masses.max()]
@@ -187,7 +189,7 @@ def joined(labels, marks, on_edge, ink):
         size, gap = max(sides(box)), gaps(nearest).max()
         (height, width), (tall, wide) = sides(nearest.bbox), sides(box)
         beside = gaps(nearest)[1] > -0.3 * min(width, wide)
-        as_tall = height >= (0.4 if beside else 0.85) * tall
+        as_tall = height >= 0.4 * tall if beside else 0.85 < height / tall < 1.4
         if gap < GAP * size or (gap <= (BESIDE if beside else ABOVE) * size and not as_tall):
             figure.append(nearest.label)
             other = np.array(nearest.bbox)

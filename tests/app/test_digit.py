@@ -44,12 +44,12 @@ def as_read(picture):
 @pytest.mark.parametrize(
     'kind, most',
     [
-        (sheets.place, 12),
-        (sheets.scale, 12),
-        (sheets.lit, 20),
-        (sheets.colour, 14),
-        (sheets.thickness, 20),
-        (sheets.ruled, 20),
+        (sheets.place, 3),
+        (sheets.scale, 3),
+        (sheets.lit, 6),
+        (sheets.colour, 3),
+        (sheets.thickness, 11),
+        (sheets.ruled, 6),
     ],
     ids=lambda value: getattr(value, '__name__', ''),
 )
@@ -113,14 +113,20 @@ def test_a_digit_in_the_form_stays_nearly_as_it_is():
         np.full((1, 1), 7, np.uint8),
         np.full((3, 800), 200, np.uint8),
         (240 + 4 * np.random.RandomState(0).randn(300, 400)).astype(np.uint8),
-        sheets.levels_of(0.9 * sheets.light(300, 400, np.random.RandomState(1))),
         sheets.levels_of(1 - 0.4 * sheets.rules(300, 400, 20, True, np.random.RandomState(1))),
         sheets.levels_of(1 - 0.6 * sheets.rules(300, 400, 40, False, np.random.RandomState(2))),
     ],
-    ids=['white', 'black', 'a pixel', 'a strip', 'grain', 'light', 'squared', 'ruled'],
+    ids=['white', 'black', 'a pixel', 'a strip', 'grain', 'squared', 'ruled'],
 )
 def test_nothing_written(picture):
     assert as_read(picture)[1] == 'nothing'
+
+
+def test_light_alone():
+    """The edge of a shadow is seldom taken for a figure."""
+    randoms = [np.random.RandomState(i) for i in range(20)]
+    empty = [sheets.levels_of(0.9 * sheets.light(300, 400, random)) for random in randoms]
+    assert [as_read(sheet)[1] for sheet in empty].count('nothing') >= 16
 
 
 @pytest.mark.parametrize('margin', [0, 1, 6])
