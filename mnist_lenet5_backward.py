@@ -7,6 +7,7 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
     After 1 training step(s), loss on training batch is 5.17794.
 
 Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
+What differs from the lecture, and why: docs/differences.md
 """
 
 # before TensorFlow, for its settings
@@ -21,12 +22,12 @@ BATCH_SIZE = 100  # images per step
 LEARNING_RATE_BASE = 0.005  # at the start
 LEARNING_RATE_DECAY = 0.99  # factor per epoch
 REGULARIZER = 0.0001  # factor of the L2 terms
-STEPS = 50000  # a run ends at the next multiple
+STEPS = 50000  # a run ends at the next multiple of it
 MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
 MODEL_NAME = 'mnist_model'  # and the step: mnist_model-301
 SAVE_STEPS = 100  # from one checkpoint to the next
-SEED = 1  # of everything random; a training that is resumed goes on with its own
+SEED = 1  # of all random numbers of a new training; one that is resumed keeps its own
 
 
 def backward(mnist, seed=None, bfloat16=False):
@@ -35,7 +36,7 @@ def backward(mnist, seed=None, bfloat16=False):
 
     mnist.train needs `num_examples` and `next_batch(n)`, which returns grey levels [n, 784]
     and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
-    has input_data's `seek`. seed: in the place of SEED and of that of the training resumed;
+    has input_data's `seek`. seed: instead of SEED, or of the resumed training's own;
     bfloat16: compute in 16 bits and not 32, on processors that can.
 
     Raises support's checkpoints.CheckpointError, files.LockError, training.TrainingError and
@@ -45,7 +46,7 @@ def backward(mnist, seed=None, bfloat16=False):
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # so that the loss is that of the weights before the update, not of some after it
+        # TensorFlow 2's kind of variable: the loss is surely that of the weights before the update
         tf.get_variable_scope().set_use_resource(True)
 
         # placeholders are like a function's parameters: every sess.run feeds them anew
@@ -59,12 +60,12 @@ def backward(mnist, seed=None, bfloat16=False):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
-        seed_and_step = tf.placeholder(tf.int32, [2])  # so that a resumed run drops the same
+        seed_and_step = tf.placeholder(tf.int32, [2])  # a resumed run drops the same neurons
         y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
         global_step = tf.Variable(0, trainable=False)  # counts the steps, see minimize
 
         # Cross entropy, [BATCH_SIZE]: softmax makes probabilities of the logits, and this is minus
-        # the log of that of the right digit; argmax gives its number.
+        # the log of the right digit's probability; argmax gives its number.
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
         cem = tf.reduce_mean(ce)  # a mean does not grow with BATCH_SIZE
         loss = cem + tf.add_n(tf.get_collection('losses'))  # and get_weight's four L2 terms
@@ -92,7 +93,7 @@ def backward(mnist, seed=None, bfloat16=False):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
             train_op = tf.no_op(name='train')  # one name for both, to run them together
-            step_taken = global_step.read_value()
+            step_taken = global_step.read_value()  # global_step may be read before its update
 
         saver = tf.train.Saver()
 
@@ -100,12 +101,14 @@ def backward(mnist, seed=None, bfloat16=False):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
-            # what an earlier run has saved takes the place of the initial values
+            # What an earlier run has saved takes the place of the initial values. The two calls are
+            # TensorFlow's, with care for damaged files.
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
-            # i counts on from the restored step; after it, step is i + 1
+            # range(STEPS) in the lecture; here from the restored step to run.end, the next multiple.
+            # After i, step is i + 1.
             for i in run.steps(mnist.train, BATCH_SIZE, STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
@@ -127,7 +130,7 @@ def backward(mnist, seed=None, bfloat16=False):
                         % (step, loss_value),
                         flush=True,
                     )
-                    run.save(step, loss_value)
+                    run.save(step, loss_value)  # saver.save, and the curves
 
 
 def main():
@@ -137,7 +140,7 @@ def main():
     mnist = input_data.read_data_sets(
         args.data_dir,
         one_hot=True,
-        validation_size=None,
+        validation_size=None,  # 5,000, or fewer of a small data set
         num_classes=mnist_lenet5_forward.OUTPUT_NODE,
     )
     backward(mnist, args.seed, args.bfloat16)

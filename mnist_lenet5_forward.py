@@ -6,7 +6,7 @@
     fc1     [n, 512]          fully connected from 7 * 7 * 64 = 3136 nodes, ReLU, dropout
     y       [n, 10]           fully connected: the logits, scores before the softmax
 
-1,663,370 parameters in eight variables, in a checkpoint called `Variable` to `Variable_7`.
+1,663,370 parameters in eight variables, in a checkpoint as `Variable` to `Variable_7`.
 """
 
 import tensorflow.compat.v1 as tf  # TensorFlow 1's functions, in 1.14 and every later one
@@ -45,7 +45,8 @@ def get_bias(shape):
 
 def conv2d(x, w):
     """Convolves x [n, rows, columns, channels] with w [rows, columns, channels, kernels] in steps
-    of one row and one column; 'SAME' adds zeros around x: it is [n, rows, columns, kernels].
+    of one row and one column. 'SAME' adds zeros around x, so that the result is
+    [n, rows, columns, kernels].
     """
     return tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
 
@@ -83,14 +84,14 @@ def forward(x, train, regularizer, seed=None):
     relu1 = tf.nn.relu(tf.nn.bias_add(conv1, conv1_b))
     pool1 = max_pool_2x2(relu1)  # [n, 14, 14, 32]
 
-    # second layer: its kernels are as deep as the first has kernels
+    # second layer: each of its kernels has as many channels as the first layer has kernels
     conv2_w = get_weight([CONV2_SIZE, CONV2_SIZE, CONV1_KERNEL_NUM, CONV2_KERNEL_NUM], regularizer)
     conv2_b = get_bias([CONV2_KERNEL_NUM])
     conv2 = conv2d(pool1, conv2_w)  # [n, 14, 14, 64]
     relu2 = tf.nn.relu(tf.nn.bias_add(conv2, conv2_b))
     pool2 = max_pool_2x2(relu2)  # [n, 7, 7, 64]
 
-    # a row per image for the fully connected layers; pool_shape[0] is the number of images
+    # a row per image for the fully connected layers
     pool_shape = pool2.get_shape().as_list()
     nodes = pool_shape[1] * pool_shape[2] * pool_shape[3]
     reshaped = tf.reshape(pool2, [-1, nodes])  # [n, 3136]; -1, because n may be unknown

@@ -7,6 +7,7 @@ looks for one every five seconds, until Ctrl-C, and prints
     After 301 training step(s), test accuracy = 0.8694
 
 --help lists the flags.
+What differs from the lecture, and why: docs/differences.md
 """
 
 import time
@@ -27,9 +28,9 @@ TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
 def test(mnist, wait=False, once=False, mistakes=None):
     """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
 
-    Runs until it is stopped, but for two cases: without a checkpoint, and not told to `wait` for
-    one, it returns None; with `once` the accuracy (0 to 1) of the first. A picture of the digits
-    read wrongly goes to the file `mistakes`, a path or None.
+    Runs until it is stopped, but for two cases: if there is no checkpoint, and it is not to `wait`
+    for one, it returns None; with `once`, the accuracy (0 to 1) of the first. A picture of the
+    digits read wrongly goes to the file `mistakes`, a path or None.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises support's checkpoints.CheckpointError.
@@ -63,7 +64,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
             with tf.Session() as sess:
                 ckpt = watcher.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
                 if ckpt and ckpt.model_checkpoint_path:
-                    if watcher.restore_new(saver, sess, ckpt):
+                    if watcher.restore_new(saver, sess, ckpt):  # False: tested before
                         # the name ends in the number of steps: mnist_model-301
                         global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
                         reshaped_x = np.reshape(
@@ -75,7 +76,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
                                 mnist_lenet5_forward.NUM_CHANNELS,
                             ),
                         )
-                        # in chunks, for the memory; then their value is fed in the place of y
+                        # in chunks, for the memory; these are then fed in the place of y
                         logits = run_in_chunks(sess, y, x, reshaped_x)
                         accuracy_score = sess.run(
                             accuracy, feed_dict={y: logits, y_: mnist.test.labels}
