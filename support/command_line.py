@@ -71,8 +71,7 @@ def parse_testing(interval, model_dir):
     made = parser('Tests every new checkpoint on the MNIST test digits.', model_dir, './data/')
     text = 'between two looks for a new checkpoint (%(default)s)'
     made.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
-    text = 'if there is no checkpoint yet, wait for it'
-    made.add_argument('--wait', action='store_true', help=text)
+    made.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
     made.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
     text = 'draw the digits read wrongly, and what they are taken for; implies --once'
     made.add_argument('--mistakes', type=png, metavar='FILE.png', help=text)
@@ -103,9 +102,7 @@ def live_range(start, end, length):
 
 def say(line, end='\n'):
     """Says a line of ours on stderr, over the live line; with end='\\r' it is one."""
-    if not sys.stderr:  # as in pythonw; print would take stdout for None
-        return
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():  # it is None in pythonw
         width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
         line = (line[:width] if end == '\r' else line).ljust(width)
     with contextlib.suppress(OSError):  # nobody listens, which is no reason to end

@@ -94,16 +94,13 @@ def read(path):
 
 def flush(path):
     """Writes a file, or the names in a folder, from memory to the disk."""
-    is_folder = os.path.isdir(path)
-    try:
+    is_folder = os.path.isdir(path)  # which Windows cannot flush, nor can some file systems
+    with contextlib.suppress(OSError if is_folder else ()):
         file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
         try:
             os.fsync(file)
         finally:
             os.close(file)
-    except OSError:
-        if not is_folder:  # which Windows cannot flush, nor can some file systems
-            raise
 
 
 def remove(paths):

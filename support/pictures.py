@@ -96,11 +96,9 @@ def _scaled(tiles, scale):
 
 def _tiled(tiles, columns, gap=0, background=0):
     """Returns one picture of tiles [n, rows, columns], `columns` of them in a line."""
+    frame = {'mode': 'constant', 'constant_values': background}
+    tiles = np.pad(tiles, [(0, -len(tiles) % columns), (gap, 0), (gap, 0)], **frame)
     n, height, width = tiles.shape
-    lines = max(1, -(-n // columns))
-    shape = lines * (height + gap) + gap, columns * (width + gap) + gap
-    picture = np.full(shape, background, tiles.dtype)
-    for i, tile in enumerate(tiles):
-        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        picture[top : top + height, left : left + width] = tile
-    return picture
+    lines = tiles.reshape(n // columns, columns, height, width).swapaxes(1, 2)
+    picture = lines.reshape(n // columns * height, columns * width)
+    return np.pad(picture, (0, gap), **frame)

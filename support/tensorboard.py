@@ -5,7 +5,6 @@ checkpoints. A folder that cannot be written to costs the curves from there on, 
 """
 
 import os
-import socket
 import time
 
 import numpy as np
@@ -36,15 +35,10 @@ class Training:
         values = self._sess.run(self._fetches)
         now = time.monotonic()
         (then, last), self._last = self._last, (now, step)
-        scalars = {
-            'loss': loss,
-            'cross_entropy': loss - values['l2'],
-            'l2': values['l2'],
-            'learning_rate': values['learning_rate'],
-            'steps_per_second': (step - last) / (now - then),
-        }
-        kernels = [pictures.kernels(values['kernels'])] if 'kernels' in values else []
-        self._file.add(step, scalars, 'conv1_kernels', kernels)
+        speed = (step - last) / (now - then)
+        kernels = [pictures.kernels(values.pop('kernels'))] if 'kernels' in values else []
+        values.update(loss=loss, cross_entropy=loss - values['l2'], steps_per_second=speed)
+        self._file.add(step, values, 'conv1_kernels', kernels)
 
 
 class Testing:
@@ -102,17 +96,17 @@ class _EventFile:
         if self._failed:
             return
         try:
-            events = [dict(what, step=step)]
             if not os.path.exists(self._path):  # the first time, or after `rm -rf model`
                 os.makedirs(self._folder, exist_ok=True)
-                name = 'events.out.tfevents.%.6f.%s' % (time.time(), socket.gethostname())
-                self._path = os.path.join(self._folder, name)
+                self._path = os.path.join(self._folder, 'events.out.tfevents.%.6f' % time.time())
                 self._file = tf.io.TFRecordWriter(self._path)
-                events.insert(0, {'file_version': 'brain.Event:2'})
-            for event in events:
-                self._file.write(tf.Event(wall_time=time.time(), **event).SerializeToString())
+                self._write(file_version='brain.Event:2')
+            self._write(step=step, **what)
             self._file.flush()
         except checkpoints.WRITE_ERRORS as error:
             self._failed = True
-            line = '%s: no more curves (%s)' % (self._folder, checkpoints.reason(error))
-            command_line.say(line)
+            reason = checkpoints.reason(error)
+            command_line.say('%s: no more curves (%s)' % (self._folder, reason))
+
+    def _write(self, **what):
+        self._file.write(tf.Event(wall_time=time.time(), **what).SerializeToString())

@@ -30,13 +30,12 @@ class Watcher:
         """Returns what checkpoints.get_checkpoint_state does. Without any checkpoint it waits for
         one, if it is to, or if there has been one: so None is for good.
         """
-        ckpt = checkpoints.get_checkpoint_state(model_dir)
-        if self._wait and not ckpt:
-            self._say_once('waiting for checkpoints in %s' % os.path.abspath(model_dir))
-        while self._wait and not ckpt:
-            time.sleep(LOOK_SECS)
+        while True:
             ckpt = checkpoints.get_checkpoint_state(model_dir)
-        return ckpt
+            if ckpt or not self._wait:
+                return ckpt
+            self._say_once('waiting for checkpoints in %s' % os.path.abspath(model_dir))
+            time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):
         """Restores the current checkpoint or, if that stays damaged, the newest that is whole.
@@ -52,8 +51,7 @@ class Watcher:
         try:
             checkpoints.restore_path(saver, sess, ckpt.model_checkpoint_path, self._variables)
         except checkpoints.DamagedError as error:
-            end = time.monotonic() + GRACE_SECS
-            while time.monotonic() < end:
+            for _ in range(int(GRACE_SECS / LOOK_SECS)):
                 time.sleep(LOOK_SECS)
                 if _state(folder) != state:
                     return False
