@@ -172,6 +172,15 @@ def test_a_stroke_apart_belongs_to_the_figure():
     assert rows[-1] - rows[0] == 19 and digit[rows[1]].sum() > 5  # the bar is its top
 
 
+def test_a_bar_with_most_of_the_ink_belongs_to_the_figure():
+    """As that of a 7 whose line is broken below it."""
+    sheet = np.full((300, 300), 255, np.uint8)
+    sheet[56:72, 110:260] = 20
+    sheet[82:200, 115:130] = 20
+    rows = np.flatnonzero(module.digit(sheet).any(axis=1))
+    assert rows[-1] - rows[0] == 19
+
+
 def test_dirt_and_what_lies_in_at_the_edge_are_not_read():
     for i in range(20):
         sheet = drawn(i, place=(90, 110))
