@@ -175,8 +175,8 @@ def test_a_stroke_apart_belongs_to_the_figure():
 def test_a_bar_with_most_of_the_ink_belongs_to_the_figure():
     """As that of a 7 whose line is broken below it."""
     sheet = np.full((300, 300), 255, np.uint8)
-    sheet[56:72, 110:260] = 20
-    sheet[82:200, 115:130] = 20
+    sheet[50:72, 110:260] = 20
+    sheet[82:250, 115:130] = 20
     rows = np.flatnonzero(module.digit(sheet).any(axis=1))
     assert rows[-1] - rows[0] == 19
 
