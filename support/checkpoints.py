@@ -142,7 +142,8 @@ class Manager:
         self._path, self._seed = os.path.join(self.folder, name), seed
         self._lock = files.Lock(os.path.join(self.folder, 'lock'))
         # what a save leaves that did not come to its end, TensorFlow's part and ours
-        self._temporary = r'%s-\d+\.\S+\.tempstate\d+|\w+' % re.escape(name) + files.TEMPORARY
+        self._temporary = r'%s-\d+\.(data-\d+-of-\d+|index)\.tempstate\d+' % re.escape(name)
+        self._temporary += r'|(checkpoint|seed)' + re.escape(files.TEMPORARY)
 
     def __enter__(self):
         """Raises files.LockError if the folder is in use, CheckpointError if it cannot be used."""

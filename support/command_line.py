@@ -102,7 +102,9 @@ def live_range(start, end, length):
 
 def say(line, end='\n'):
     """Says a line of ours on stderr, over the live line; with end='\\r' it is one."""
-    if sys.stderr and sys.stderr.isatty():  # it is None in pythonw
+    if not sys.stderr:  # as in pythonw; print would take stdout for None
+        return
+    if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
         line = (line[:width] if end == '\r' else line).ljust(width)
     with contextlib.suppress(OSError):  # nobody listens, which is no reason to end

@@ -97,8 +97,8 @@ def _scaled(tiles, scale):
 def _tiled(tiles, columns, gap=0, background=0):
     """Returns one picture of tiles [n, rows, columns], `columns` of them in a line."""
     frame = {'mode': 'constant', 'constant_values': background}
-    tiles = np.pad(tiles, [(0, -len(tiles) % columns), (gap, 0), (gap, 0)], **frame)
-    n, height, width = tiles.shape
-    lines = tiles.reshape(n // columns, columns, height, width).swapaxes(1, 2)
-    picture = lines.reshape(n // columns * height, columns * width)
-    return np.pad(picture, (0, gap), **frame)
+    lines = max(1, -(-len(tiles) // columns))
+    tiles = np.pad(tiles, [(0, lines * columns - len(tiles)), (gap, 0), (gap, 0)], **frame)
+    _, height, width = tiles.shape
+    picture = tiles.reshape(lines, columns, height, width).swapaxes(1, 2)
+    return np.pad(picture.reshape(lines * height, columns * width), (0, gap), **frame)

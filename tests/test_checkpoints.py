@@ -85,7 +85,7 @@ def test_temporary_files_of_a_dead_run(folder):
     folder.save(1)
     ours = ['mnist_model-2.index.tempstate123', 'mnist_model-2%s.tempstate9' % DATA]
     ours += ['checkpoint' + TEMPORARY, 'seed' + TEMPORARY]
-    others = ['notes.tmp', 'tempstate1', 'best-2.index.tempstate123']
+    others = ['notes.tmp', 'notes' + TEMPORARY, 'tempstate1', 'best-2.index.tempstate123']
     others += ['mnist_model-7.index', 'mnist_model-7' + DATA]
     for name in ours + others:
         folder[name].write_bytes(b'')

@@ -74,7 +74,7 @@ def test_wrong():
         assert (picture[2:30, left : left + 28] == digit).all()
     assert (picture[:, 62:] == 64).all()
     assert pictures.wrong(DIGITS, labels, 9 - labels).shape == (302, 302)  # the first hundred
-    assert pictures.wrong(DIGITS, labels, labels).shape == (2, 302)
+    assert pictures.wrong(DIGITS, labels, labels).shape == (32, 302)
 
 
 @pytest.mark.parametrize('count, columns, scale', [(1, 1, 2), (4, 2, 2), (5, 3, 1), (25, 4, 1)])
