@@ -139,18 +139,14 @@ def test_a_name_that_stdout_cannot_encode(trained, tmp_path):
 
 
 @pytest.mark.posix
-def test_ctrl_c(tmp_path):
+def test_ctrl_c(tmp_path, handlers):
     """The address on stderr, and nothing more at the end."""
     with socket.socket() as one:
         one.bind(('127.0.0.1', 0))
         port = one.getsockname()[1]
     command = [sys.executable, SCRIPT, '--no_browser', '--port', str(port)]
     process = subprocess.Popen(
-        [*command, '--model_dir', str(tmp_path)],
-        stderr=subprocess.PIPE,
-        env=QUIET,
-        # which shells let what they start in the background ignore
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        [*command, '--model_dir', str(tmp_path)], stderr=subprocess.PIPE, env=QUIET
     )
     with process.stderr:
         line = next(line for line in process.stderr if line.startswith(b'http'))

@@ -1,6 +1,6 @@
 """digit: sheets of every kind are read as MNIST's own digits are, and what is none is not.
 
-A training of a thousand steps reads each test digit as it is, and on each kind of sheet.
+A trained network reads each test digit as it is, and on each kind of sheet.
 """
 
 from support import checkpoints
