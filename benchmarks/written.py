@@ -28,21 +28,26 @@ import tensorflow.compat.v1 as tf
 import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_forward
+import mnist_lenet5_test
 from handwriting import digit, photo
 
 KINDS = 'place', 'scale', 'lit', 'colour', 'thickness', 'ruled'
 
 
-def form(picture):
-    """The digit on a picture or, if it is refused, an empty one, and the reason."""
+def form(picture, *args):
+    """The digit on picture(*args) or, if that is refused, an empty one, and the reason."""
     try:
-        return digit.digit(picture() if callable(picture) else picture), None
+        return digit.digit(picture(*args)), None
     except photo.PictureError as error:
         return np.zeros((28, 28), np.float32), error.key
 
 
+def picture_in(path):
+    return photo.decode(photo.read(path))
+
+
 def read_mnist(read, n):
-    test = input_data.read_data_sets(os.path.join(sys.path[-2], 'data'), one_hot=True).test
+    test = input_data.read_data_sets('./data/', one_hot=True).test
     digits, labels = test.images[:n].reshape(-1, 28, 28), test.labels[:n].argmax(axis=1)
 
     def show(kind, digits, labels, refused=0):
@@ -52,26 +57,25 @@ def read_mnist(read, n):
     show('as they are', digits, labels)
     for kind in KINDS:
         random = np.random.RandomState(0)
-        forms, reasons = zip(*(form(getattr(sheets, kind)(digit, random)) for digit in digits))
+        forms, reasons = zip(*(form(getattr(sheets, kind), digit, random) for digit in digits))
         show(kind, forms, labels, n - reasons.count(None))
     random = np.random.RandomState(0)
     labels = np.arange(n) % 10
-    forms, reasons = zip(*(form(sheets.stroked(label, random)) for label in labels))
+    forms, reasons = zip(*(form(sheets.stroked, label, random) for label in labels))
     show('drawn on the page', forms, labels, n - reasons.count(None))
 
 
 def read_pictures(read, folder, sheet):
     names = [name for name in sorted(os.listdir(folder)) if re.search(r'\d\.\w+$', name)]
-    paths = [os.path.join(folder, name) for name in names]
-    forms, reasons = zip(*(form(lambda p=path: photo.decode(photo.read(p))) for path in paths))
+    forms, reasons = zip(*(form(picture_in, os.path.join(folder, name)) for name in names))
     writers, wrong = collections.defaultdict(list), []
-    for name, found, reason in zip(names, read(forms), reasons):
+    for name, levels, found, reason in zip(names, forms, read(forms), reasons):
         label = int(re.search(r'(\d)\.\w+$', name).group(1))
         is_right = reason is None and found == label
         writers[name.split('-')[0]].append(is_right)
         if not is_right:
             print('%s: %s' % (name, reason or found))
-            wrong.append(forms[names.index(name)])
+            wrong.append(levels)
     for writer, right in sorted(writers.items()):
         print('%s: %d of %d' % (writer, sum(right), len(right)))
     right = sum(writers.values(), [])
@@ -92,14 +96,14 @@ def main():
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 28, 28, 1])
         y = mnist_lenet5_forward.forward(x, False, None)
-        shadows = tf.train.ExponentialMovingAverage(0.99).variables_to_restore()
+        ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
+        shadows = ema.variables_to_restore()
         ckpt = checkpoints.get_checkpoint_state(args.model_dir)
         checkpoints.restore(tf.train.Saver(shadows), sess, ckpt, shadows)
 
         def read(digits):
             digits = np.array(digits)[..., np.newaxis]
-            parts = [sess.run(y, {x: digits[i : i + 250]}) for i in range(0, len(digits), 250)]
-            return np.concatenate(parts).argmax(axis=1)
+            return mnist_lenet5_test.run_in_chunks(sess, y, x, digits).argmax(axis=1)
 
         if args.pictures:
             read_pictures(read, args.pictures, args.sheet)
