@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from support import command_line, training
@@ -66,8 +67,10 @@ def write_digits(folder):
 
 @pytest.fixture
 def start(tmp_path):
-    """start(*arguments of Python): starts it in a folder; kills it at the end."""
-    processes = []
+    """start(*arguments of Python): starts it in a folder; kills it at the end, or after minutes, so
+    that no test reads a line for ever.
+    """
+    processes, timers = [], []
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', COLUMNS='80')
     pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
 
@@ -79,10 +82,13 @@ def start(tmp_path):
                 command, cwd=str(tmp_path), env=environment, encoding='utf-8', **options
             )
         )
+        timers.append(threading.Timer(3 * MINUTE, processes[-1].kill))
+        timers[-1].start()
         return processes[-1]
 
     yield run
-    for process in processes:
+    for process, timer in zip(processes, timers):
+        timer.cancel()
         process.kill()
         process.wait()
 
