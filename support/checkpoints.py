@@ -60,8 +60,7 @@ def by_step(model_dir):
     Raises CheckpointError if the folder can never hold checkpoints, OSError if it cannot be read.
     """
     if set(model_dir) & set('*?[]'):
-        line = '%s: TensorFlow takes * ? [ ] for a pattern; rename it'
-        raise CheckpointError(line % model_dir)
+        raise CheckpointError('%s: TensorFlow takes * ? [ ] for a pattern; rename it' % model_dir)
     found = [path[: -len('.index')] for path in files.matching(model_dir, r'.+-\d+\.index')]
     return sorted(found, key=lambda path: -int(path.split('-')[-1]))
 
@@ -74,9 +73,8 @@ def refuse_typing_error(model_dir):
     if os.path.exists(path + '.txt'):
         line = '%s.txt: is not read; to go on from what it names, rename it to `checkpoint`'
         command_line.say(line % path)
-    ckpt = get_checkpoint_state(model_dir)
-    current = ckpt and os.path.basename(ckpt.model_checkpoint_path)
-    listed = ckpt.all_model_checkpoint_paths if ckpt else []
+    ckpt = get_checkpoint_state(model_dir) or CheckpointState()
+    current, listed = os.path.basename(ckpt.model_checkpoint_path), ckpt.all_model_checkpoint_paths
     if current and found and ckpt.model_checkpoint_path not in [*found, *listed]:
         names = ', '.join(map(os.path.basename, found))
         raise CheckpointError('%s: there is no %s; name one of %s' % (path, current, names))

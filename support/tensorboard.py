@@ -105,8 +105,7 @@ class _EventFile:
             self._file.flush()
         except checkpoints.WRITE_ERRORS as error:
             self._failed = True
-            reason = checkpoints.reason(error)
-            command_line.say('%s: no more curves (%s)' % (self._folder, reason))
+            command_line.say('%s: no more curves (%s)' % (self._folder, checkpoints.reason(error)))
 
     def _write(self, **what):
         self._file.write(tf.Event(wall_time=time.time(), **what).SerializeToString())
