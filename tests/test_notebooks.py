@@ -25,12 +25,12 @@ threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
 lesson.backward(mnist)
 """
 AGAIN = """
-assert signal.getsignal(signal.SIGINT) is handler
+assert signal.getsignal(signal.SIGINT) is handler, 'a handler has stayed'
 before = testing.test(mnist, once=True)
 lesson.STEPS = 1
 lesson.backward(mnist)
 lesson.backward(mnist)
-assert before and testing.test(mnist, once=True)
+assert None not in (before, testing.test(mnist, once=True)), 'not tested'
 """
 RUN = """
 before = os.getpid()
