@@ -70,7 +70,9 @@ def start(tmp_path):
     """start(*arguments of Python): starts it in a folder; kills it at the end, or after minutes, so
     that no test reads a line for ever.
     """
-    processes, timers = [], []
+    processes = []
+    timer = threading.Timer(3 * MINUTE, lambda: [process.kill() for process in processes])
+    timer.start()
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3', COLUMNS='80')
     pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
 
@@ -82,13 +84,11 @@ def start(tmp_path):
                 command, cwd=str(tmp_path), env=environment, encoding='utf-8', **options
             )
         )
-        timers.append(threading.Timer(3 * MINUTE, processes[-1].kill))
-        timers[-1].start()
         return processes[-1]
 
     yield run
-    for process, timer in zip(processes, timers):
-        timer.cancel()
+    timer.cancel()
+    for process in processes:
         process.kill()
         process.wait()
 
