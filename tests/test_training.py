@@ -202,7 +202,7 @@ def test_the_seed_is_kept(train):
 def digits():
     noise = np.random.RandomState(0)
     labels = np.eye(10)[noise.randint(0, 10, 7)]
-    return input_data.DataSet(noise.rand(7, 784).astype(np.float32), labels, seed=1)
+    return input_data.DataSet(255 * noise.rand(7, 784).astype(np.float32), labels, seed=1)
 
 
 @pytest.mark.parametrize('what', ['weights', 'order', 'dropout'])

@@ -59,7 +59,7 @@ def check(right, problem):
 def digits():
     noise = np.random.RandomState(0)
     labels = np.eye(10)[np.arange(DIGITS) % 10]
-    return input_data.DataSet(noise.rand(DIGITS, 784).astype(np.float32), labels)
+    return input_data.DataSet(255 * noise.rand(DIGITS, 784).astype(np.float32), labels)
 
 
 def fork(function, log):
