@@ -107,8 +107,8 @@ def backward(mnist, seed=None, bfloat16=False):
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
-            # The lecture's range(STEPS), but from the restored step to run.end, the next multiple;
-            # after it, step is i + 1.
+            # The lecture's range(STEPS), but from the restored step to before run.end, the next
+            # multiple. step, which is read after the update, is i + 1.
             for i in run.steps(mnist.train, BATCH_SIZE, STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
