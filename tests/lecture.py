@@ -1,0 +1,147 @@
+"""The lecture's program in our own words: the network, the training, the test.
+
+test_lecture.py exchanges checkpoints with it, docs/errata.py shows what the lecture leaves open,
+and benchmarks/step_time.py times its training. The operations and their order are the lecture's.
+So everything that this project changes is unchanged here: the batch has a fixed size, the random
+numbers have no seed, and the average may be taken before or after the step. Two calls differ, so
+that the program runs on TensorFlow 1.15.5 and on today's: `compat.v1` is imported, and the L2 term
+is written out, because TensorFlow 2 has no `tf.contrib`.
+"""
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+IMAGE_SIZE, NUM_CHANNELS = 28, 1
+CONV1_SIZE, CONV1_KERNEL_NUM = 5, 32
+CONV2_SIZE, CONV2_KERNEL_NUM = 5, 64
+FC_SIZE, OUTPUT_NODE = 512, 10
+
+BATCH_SIZE = 100
+LEARNING_RATE_BASE, LEARNING_RATE_DECAY = 0.005, 0.99
+REGULARIZER = 0.0001
+STEPS = 50000
+MOVING_AVERAGE_DECAY = 0.99
+MODEL_SAVE_PATH, MODEL_NAME = './model/', 'mnist_model'
+SAVE_STEPS = 100  # the lecture writes the number itself
+
+
+def weight(shape, regularizer):
+    w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
+    if regularizer is not None:
+        tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
+    return w
+
+
+def bias(size):
+    return tf.Variable(tf.zeros([size]))
+
+
+def conv_relu_pool(x, w, b):
+    conv = tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
+    relu = tf.nn.relu(tf.nn.bias_add(conv, b))
+    return tf.nn.max_pool(relu, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
+
+
+def forward(x, train, regularizer):
+    """Returns the logits of a batch x; the size of the batch must be known."""
+    w = weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
+    x = conv_relu_pool(x, w, bias(CONV1_KERNEL_NUM))
+    w = weight([CONV2_SIZE, CONV2_SIZE, CONV1_KERNEL_NUM, CONV2_KERNEL_NUM], regularizer)
+    x = conv_relu_pool(x, w, bias(CONV2_KERNEL_NUM))
+    batch, rows, columns, channels = x.get_shape().as_list()
+    nodes = rows * columns * channels
+    x = tf.reshape(x, [batch, nodes])
+    w = weight([nodes, FC_SIZE], regularizer)
+    x = tf.nn.relu(tf.matmul(x, w) + bias(FC_SIZE))
+    if train:
+        x = tf.nn.dropout(x, 0.5)
+    w = weight([FC_SIZE, OUTPUT_NODE], regularizer)
+    return tf.matmul(x, w) + bias(OUTPUT_NODE)
+
+
+def images(x):
+    """Returns grey levels [n, 784] in the shape that the network takes."""
+    return np.reshape(x, [len(x), IMAGE_SIZE, IMAGE_SIZE, NUM_CHANNELS])
+
+
+def placeholders(n):
+    shape = [n, IMAGE_SIZE, IMAGE_SIZE, NUM_CHANNELS]
+    return tf.placeholder(tf.float32, shape), tf.placeholder(tf.float32, [None, OUTPUT_NODE])
+
+
+def training_graph(num_examples, forward=forward):
+    """Returns the training's graph: its placeholders and operations, under the lecture's names."""
+    x, y_ = placeholders(BATCH_SIZE)
+    y = forward(x, True, REGULARIZER)
+    global_step = tf.Variable(0, trainable=False)
+    ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
+    loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))
+    decay_steps = num_examples / BATCH_SIZE
+    learning_rate = tf.train.exponential_decay(
+        LEARNING_RATE_BASE, global_step, decay_steps, LEARNING_RATE_DECAY, staircase=True
+    )
+    optimizer = tf.train.GradientDescentOptimizer(learning_rate)
+    train_step = optimizer.minimize(loss, global_step=global_step)
+    ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
+    ema_op = ema.apply(tf.trainable_variables())
+    with tf.control_dependencies([train_step, ema_op]):
+        train_op = tf.no_op(name='train')
+    return SimpleNamespace(
+        x=x,
+        y_=y_,
+        loss=loss,
+        global_step=global_step,
+        train_step=train_step,
+        ema=ema,
+        ema_op=ema_op,
+        train_op=train_op,
+    )
+
+
+def backward(mnist, forward=forward):
+    """Trains STEPS steps more. `forward` may be the function of a module of the same interface."""
+    with tf.Graph().as_default():
+        g = training_graph(mnist.train.num_examples, forward)
+        saver = tf.train.Saver()
+        with tf.Session() as sess:
+            sess.run(tf.global_variables_initializer())
+            ckpt = tf.train.get_checkpoint_state(MODEL_SAVE_PATH)
+            if ckpt and ckpt.model_checkpoint_path:
+                saver.restore(sess, ckpt.model_checkpoint_path)
+            for i in range(STEPS):
+                xs, ys = mnist.train.next_batch(BATCH_SIZE)
+                fetches, feed = [g.train_op, g.loss, g.global_step], {g.x: images(xs), g.y_: ys}
+                _, loss_value, step = sess.run(fetches, feed_dict=feed)
+                if i % SAVE_STEPS == 0:
+                    line = 'After %d training step(s), loss on training batch is %g.'
+                    print(line % (step, loss_value))
+                    path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
+                    saver.save(sess, path, global_step=g.global_step)
+
+
+def test(mnist, forward=forward):
+    """Prints the accuracy of the current checkpoint, as the lecture does every five seconds.
+
+    Returns the step, or None if there is no checkpoint, which ends the lecture's loop.
+    """
+    with tf.Graph().as_default():
+        x, y_ = placeholders(mnist.test.num_examples)
+        y = forward(x, False, None)
+        ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY)
+        saver = tf.train.Saver(ema.variables_to_restore())
+        correct = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
+        accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
+        with tf.Session() as sess:
+            ckpt = tf.train.get_checkpoint_state(MODEL_SAVE_PATH)
+            if not (ckpt and ckpt.model_checkpoint_path):
+                print('No checkpoint file found')
+                return None
+            saver.restore(sess, ckpt.model_checkpoint_path)
+            step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
+            feed = {x: images(mnist.test.images), y_: mnist.test.labels}
+            score = sess.run(accuracy, feed_dict=feed)
+            print('After %s training step(s), test accuracy = %g' % (step, score))
+            return int(step)
