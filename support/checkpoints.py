@@ -88,8 +88,7 @@ def restore(saver, sess, ckpt, variables=None, say=command_line.say):
     None for all of the graph. Raises CheckpointError, also for a checkpoint of another network.
     """
     current, problem = ckpt.model_checkpoint_path, None
-    others = [path for path in by_step(os.path.dirname(current)) if path != current]
-    for path in [current, *others]:
+    for path in dict.fromkeys([current, *by_step(os.path.dirname(current))]):
         try:
             restore_path(saver, sess, path, variables)
         except CheckpointError as error:
@@ -138,9 +137,11 @@ class Manager:
         """path: of the checkpoints, without their step; seed: for the file beside them."""
         self.folder, name = os.path.dirname(path) or '.', os.path.basename(path)
         self._path, self._seed = os.path.join(self.folder, name), seed
+        self._name = re.escape(name) + r'-\d+'  # of our checkpoints
+        self._listed = []  # the checkpoints in the file `checkpoint`, as of the last save
         self._lock = files.Lock(os.path.join(self.folder, 'lock'))
         # what a save leaves that did not come to its end, TensorFlow's part and ours
-        self._temporary = r'%s-\d+\.(data-\d+-of-\d+|index)\.tempstate\d+' % re.escape(name)
+        self._temporary = self._name + r'\.(data-\d+-of-\d+|index)\.tempstate\d+'
         self._temporary += r'|(checkpoint|seed)' + re.escape(files.TEMPORARY)
 
     def __enter__(self):
@@ -156,8 +157,14 @@ class Manager:
         """Saves all variables as of `step`; deletes the oldest beyond the saver's max_to_keep.
 
         Raises CheckpointError if it cannot be written; those before it are then as they were.
+        Raises files.LockError if the folder was deleted and another training has begun there.
         """
         self._patiently(self._save, saver, sess, step)
+
+    def is_current(self, step):
+        """Returns whether the file `checkpoint` names our checkpoint of `step` as current."""
+        ckpt = get_checkpoint_state(self.folder)
+        return ckpt is not None and ckpt.model_checkpoint_path == '%s-%d' % (self._path, step)
 
     def _patiently(self, action, *args):
         """Calls action(*args) again and again before it gives up: somebody may delete the folder,
@@ -174,25 +181,29 @@ class Manager:
             time.sleep(pause)
 
     def _save(self, saver, sess, step):
-        os.makedirs(self.folder, exist_ok=True)
+        self._lock.take()
         files.write(os.path.join(self.folder, 'seed'), b'%d\n' % self._seed)
         try:
             # no .meta file: nobody reads it, and it is a third of the time
-            path = saver.save(
-                sess, self._path, global_step=step, write_meta_graph=False, write_state=False
-            )
+            saver.save(sess, self._path, step, write_meta_graph=False, write_state=False)
         except ValueError as error:  # of a folder that has vanished
             raise OSError(reason(error)) from error
+        path = '%s-%d' % (self._path, step)
         for written in [*self._files(path), self.folder]:
             files.flush(written)
-        last = get_checkpoint_state(self.folder)
-        paths = [other for other in last.all_model_checkpoint_paths if other != path] + [path]
+        last, found = get_checkpoint_state(self.folder), by_step(self.folder)
+        if not last or path not in found:
+            raise OSError('somebody deletes the files in it')
+        # a second Saver in this folder replaces the list by its own
+        listed = [other for other in self._listed if other in found]
+        paths = list(dict.fromkeys([*listed, *last.all_model_checkpoint_paths, path]))
         # a training may have gone back to an old one
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
-        keep = saver.as_saver_def().max_to_keep
-        # only what is listed is ours, so that what is not gone stays listed, for the next save
-        listed = [old for old in paths[:-keep] if not files.remove(self._files(old))]
-        names = [os.path.basename(other) for other in listed + paths[-keep:]]
+        ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
+        old = ours[: -saver.as_saver_def().max_to_keep]
+        # a checkpoint that cannot be deleted stays listed, for the next save
+        self._listed = [p for p in paths if not (p in old and files.remove(self._files(p)))]
+        names = [os.path.basename(other) for other in self._listed]
         state = CheckpointState(model_checkpoint_path=names[-1], all_model_checkpoint_paths=names)
         files.write(os.path.join(self.folder, 'checkpoint'), str(state).encode())
 

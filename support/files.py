@@ -21,35 +21,47 @@ class Lock:
     """A lock file, held by one process at a time, which writes its number into it."""
 
     def __init__(self, path):
-        self._path = path
+        self._path, self._file = path, None
 
     def take(self):
-        """Makes the folder and locks the file until release, or the end of the process.
+        """Makes the folder and locks the file, unless it is held, until release or the end of the
+        process. Locks a new file if the old one has gone from its path, as after `rm -rf model`.
 
         Raises LockError if another process holds the lock or the file is no lock, and OSError if
         there can be no such file.
         """
+        for _ in range(2):  # the file may go before it is locked
+            with contextlib.suppress(OSError, AttributeError):  # None is no file
+                if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
+                    return
+            self.release()
+            self._file = self._locked()
+
+    def _locked(self):
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        self._file = open(self._path, 'a+b')
-        self._file.seek(0)
-        number = self._file.read(100).strip().decode('latin-1')  # it may be another process's
+        file = open(self._path, 'a+b')
+        file.seek(0)
+        number = file.read(100).strip().decode('latin-1')  # it may be another process's
         if os.path.islink(self._path) or not re.fullmatch(r'\d*', number):
             line = '%s: is not the lock of a training; rename it, or use another folder'
             raise LockError(line % self._path)
         try:
-            _lock(self._file, True)
+            _lock(file, True)
         except (BlockingIOError, PermissionError) as error:
             line = '%s: process %s trains in this folder; stop it, or use another --model_dir'
             raise LockError(line % (self._path, number)) from error
         except OSError:
             pass  # this file system has no locks
-        self._file.truncate(0)
-        self._file.write(b'%d\n' % os.getpid())
-        self._file.flush()
+        file.truncate(0)
+        file.write(b'%d\n' % os.getpid())
+        file.flush()
+        return file
 
     def release(self):
-        with self._file, contextlib.suppress(OSError):
-            _lock(self._file, False)
+        if self._file:
+            with self._file, contextlib.suppress(OSError):
+                _lock(self._file, False)
+            self._file = None
 
 
 def _lock(file, hold):

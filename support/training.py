@@ -47,8 +47,8 @@ class Run:
     def session(self, saver, global_step, learning_rate, bfloat16=False):
         """A tf.Session inside which signals are deferred, and no other training uses the folder.
 
-        Made when the graph has all its variables. If a signal, or a reader of stdout that went
-        away, has ended the steps early, the last one is saved before the session is closed.
+        Made when the graph has all its variables. Before it closes, it saves the last step unless
+        that is current: the steps may end early, and a second Saver may make its own one current.
         Raises files.LockError, CheckpointError, TrainingError and, after a signal, Interrupted.
         """
         self._saver, self._global_step, self._learning_rate = saver, global_step, learning_rate
@@ -63,7 +63,7 @@ class Run:
             except OSError as error:  # of print, as after `| head`
                 unread = error
             step = int(sess.run(global_step))
-            if self.end and step != self._saved:
+            if self.end and step and not self._manager.is_current(step):
                 self.save(step)
             if signals and step != self.end:  # if unread, too: Ctrl-C in `| tee log` ends tee
                 line = 'stopped; step %d is saved in %s, run the same command again to go on'
@@ -86,7 +86,6 @@ class Run:
         command_line.say(line % (start, self.end, folder))
         if hasattr(data, 'seek'):  # others' data sets may have no such method
             data.seek(start * batch_size, self.seed)
-        self._saved = start
         self._curves = tensorboard.Training(folder, start, self._sess, self._learning_rate)
         for step in command_line.live_range(start, self.end, length):
             yield step
@@ -107,7 +106,6 @@ class Run:
                 line += 'LEARNING_RATE_BASE and run again, to go on from the checkpoint before it'
                 raise TrainingError(line % (step, name, self._sess.run(self._learning_rate)))
         self._manager.save(self._saver, self._sess, step)
-        self._saved = step
         if loss is not None:
             self._curves.add(step, loss)
 
@@ -121,7 +119,7 @@ def choose_seed(model_dir, default, seed=None):
         return default if seed is None else seed
     path = os.path.join(model_dir, 'seed')
     text = (files.read(path) or b'').decode('latin-1').strip()
-    kept = int(text) if re.fullmatch(r'\d{1,10}', text) else None
+    kept = int(text) if re.fullmatch(r'\d{1,10}', text) and int(text) < 2**31 else None
     if kept is None and seed is None and os.path.exists(path):
         raise TrainingError('%s: cannot be read; give the seed with --seed' % path)
     chosen = next(number for number in (seed, kept, default) if number is not None)

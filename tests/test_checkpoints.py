@@ -94,6 +94,36 @@ def test_temporary_files_of_a_dead_run(folder):
     assert not set(ours) & set(left) and set(others) < set(left)
 
 
+def test_emptied_in_the_middle_of_a_save(folder, monkeypatch, pauses):
+    """It is saved again."""
+    get_checkpoint_state = checkpoints.get_checkpoint_state
+
+    def meddled(path):
+        monkeypatch.setattr(checkpoints, 'get_checkpoint_state', get_checkpoint_state)
+        files.remove(files.matching(path, '.*'))
+        return get_checkpoint_state(path)
+
+    monkeypatch.setattr(checkpoints, 'get_checkpoint_state', meddled)
+    folder.save(1)
+    assert folder.steps() == [1] and listed(folder) == names(1) and len(pauses) == 1
+
+
+@pytest.mark.posix
+def test_a_deleted_folder_is_locked_again(folder):
+    """But another training may have begun there: then the first ends, and saves nothing."""
+    folder.save(1)
+    with folder.manager() as manager:
+        shutil.rmtree(str(folder.path))
+        manager.save(folder.saver, folder.sess, 2)
+        with pytest.raises(files.LockError):
+            folder.save(3)
+        shutil.rmtree(str(folder.path))
+        with folder.manager():
+            with pytest.raises(files.LockError, match='process %d trains' % os.getpid()):
+                manager.save(folder.saver, folder.sess, 3)
+    assert folder.steps() == []
+
+
 @pytest.mark.posix
 def test_deleted_folder(folder, monkeypatch):
     """The save makes it anew, with the seed; also where it goes in the middle of a save."""

@@ -38,6 +38,33 @@ def test_a_lock_is_held_by_one_process(tmp_path):
     files.Lock(path).take()
 
 
+@pytest.mark.posix
+def test_a_lock_whose_file_was_deleted(tmp_path, monkeypatch):
+    """It is taken anew, unless another has it by then; also before it was locked."""
+    path = str(tmp_path / 'lock')
+    lock, other = files.Lock(path), files.Lock(path)
+    at_lock = files._lock
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            files, '_lock', lambda *args: at_lock(*args) or patch.undo() or os.remove(path)
+        )
+        lock.take()
+    with pytest.raises(files.LockError):
+        other.take()
+    os.remove(path)
+    lock.take()
+    with pytest.raises(files.LockError):
+        other.take()
+    os.remove(path)
+    other.take()
+    for _ in range(2):
+        with pytest.raises(files.LockError, match='process %d trains' % os.getpid()):
+            lock.take()
+    lock.release()
+    with pytest.raises(files.LockError):
+        lock.take()
+
+
 def test_write(tmp_path, monkeypatch):
     """What is the same is left as it is."""
     path = str(tmp_path / 'seed')

@@ -11,7 +11,7 @@ import sys
 import threading
 from types import SimpleNamespace
 
-from support import files, training
+from support import checkpoints, files, training
 
 import numpy as np
 import pytest
@@ -162,6 +162,29 @@ def test_what_is_not_finite_is_not_saved(train, monkeypatch):
     not_finite(train, line)
 
 
+def test_a_second_saver_in_the_folder(train, monkeypatch):
+    """It replaces the list by its own. Both keep theirs; the next run goes on from ours."""
+    save, savers = training.Run.save, {}
+
+    def save_best_too(run, step, loss=None):
+        save(run, step, loss)
+        if step % 5 == 0 and loss is not None:
+            best = savers.setdefault(run, tf.train.Saver(max_to_keep=1))
+            best.save(run._sess, str(train.model / 'best_model'), step)
+
+    monkeypatch.setattr(training.Run, 'save', save_best_too)
+    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 1)
+    kept = set()
+    for end, best in (8, 5), (15, 15):  # in the second run, theirs is the last
+        train(end)
+        ours = ['mnist_model-%d' % step for step in range(end - 4, end + 1)]
+        kept = {name for name in kept if 'best' in name} | {'best_model-%d' % best, *ours}
+        ckpt = checkpoints.get_checkpoint_state(str(train.model))
+        assert ckpt.model_checkpoint_path == str(train.model / ours[-1])
+        assert set(ckpt.all_model_checkpoint_paths) == {str(train.model / name) for name in kept}
+        assert {path.stem for path in train.model.glob('*.index')} == kept
+
+
 # The seed
 def test_seed(tmp_path, capsys):
     """One given, the one kept beside the checkpoints, or the default, in this order."""
@@ -182,7 +205,7 @@ def test_seed(tmp_path, capsys):
     assert chosen() == (5, None)
     assert chosen(5) == (5, None)
     assert chosen(7) == (7, '5')
-    for unreadable in b'seven', b'', b'-1', b'\xff', b'5 5':
+    for unreadable in b'seven', b'', b'-1', b'\xff', b'5 5', b'2147483648':
         kept.write_bytes(unreadable)
         with pytest.raises(training.TrainingError) as caught:
             chosen()
