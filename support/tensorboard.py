@@ -5,12 +5,13 @@ checkpoints. A folder that cannot be written to costs the curves from there on, 
 """
 
 import os
+import re
 import time
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from . import checkpoints, command_line, pictures
+from . import checkpoints, command_line, files, pictures
 
 
 class Training:
@@ -20,6 +21,9 @@ class Training:
         """start: the step from which the training goes on; learning_rate: a tensor."""
         self._file = _EventFile(os.path.join(model_dir, 'train'))
         self._file.begin(start + 1)
+        tests = os.path.join(model_dir, 'test')
+        if os.path.isdir(tests):  # they may be those of a branch that ends here
+            _EventFile(tests).begin(start + 1)
         self._sess = sess
         first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
         self._fetches = {'learning_rate': learning_rate, 'l2': tf.add_n(losses or [0.0])}
@@ -45,7 +49,7 @@ class Testing:
     """The run `test`: what it shows of the checkpoints that are tested."""
 
     def __init__(self, model_dir, data):
-        """data: `images` [n, 784], one-hot `labels` [n, 10]."""
+        """data: `images`, as pictures.wrong takes them, and one-hot `labels` [n, classes]."""
         self._file = _EventFile(os.path.join(model_dir, 'test'))
         self._images, self._labels = data.images, np.argmax(data.labels, axis=1)
         self._last = float('inf')
@@ -53,8 +57,8 @@ class Testing:
     def add(self, step, accuracy, logits, ckpt):
         """Adds what a test of all the data has given.
 
-        step: the end of the checkpoint's name; logits: [n, 10]; ckpt: of get_checkpoint_state. On
-        the curve only numbers have a place, and only the checkpoint that was saved last: one to
+        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: get_checkpoint_state's.
+        On the curve only numbers have a place, and only the checkpoint that was saved last: one to
         which somebody has gone back would make TensorBoard drop what came after it.
         """
         saved_last = (ckpt.all_model_checkpoint_paths or [ckpt.model_checkpoint_path])[-1]
@@ -71,24 +75,25 @@ class Testing:
 
 
 class _EventFile:
-    """Writes TFRecords of tf.Event, each down to the file at once.
+    """Writes TFRecords of tf.Event, each down to the file at once; a new file, if another process
+    has opened one since, because TensorBoard never returns to a file that is not the newest.
 
     tf.summary.FileWriter writes them in a thread, which a full disk ends with a traceback.
     """
 
     def __init__(self, folder):
-        self._folder, self._path, self._failed = folder, '', False
+        self._folder, self._path, self._failed = folder, None, False
 
     def begin(self, step):
         """Makes TensorBoard drop what it has of `step` and later ones, of another branch."""
         self._add(step, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
     def add(self, step, scalars, name, images):
-        """scalars: {name: number}; images: of one name, grey levels [rows, columns], uint8."""
+        """scalars: {name: number}; images: of one name, as in `pictures`."""
         values = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         for picture in images:
-            image = tf.Summary.Image(encoded_image_string=pictures.png(picture), colorspace=1)
-            image.height, image.width = picture.shape
+            image = tf.Summary.Image(encoded_image_string=pictures.png(picture))
+            image.height, image.width, image.colorspace = picture.shape
             values.append(tf.Summary.Value(tag=name, image=image))
         self._add(step, summary=tf.Summary(value=values))
 
@@ -96,9 +101,13 @@ class _EventFile:
         if self._failed:
             return
         try:
-            if not os.path.exists(self._path):  # the first time, or after `rm -rf model`
-                os.makedirs(self._folder, exist_ok=True)
-                self._path = os.path.join(self._folder, 'events.out.tfevents.%.6f' % time.time())
+            os.makedirs(self._folder, exist_ok=True)
+            paths = files.matching(self._folder, r'events\.out\.tfevents\..*')
+            if self._path not in paths[-1:]:
+                # the name comes last, even if the clock was set back; no two processes share it
+                times = [1 + int(then) for then in re.findall(r'tfevents\.(\d+)', str(paths))]
+                name = 'events.out.tfevents.%d.%d' % (max([time.time(), *times]), os.getpid())
+                self._path = os.path.join(self._folder, name)
                 self._file = tf.io.TFRecordWriter(self._path)
                 self._write(file_version='brain.Event:2')
             self._write(step=step, **what)

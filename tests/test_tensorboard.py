@@ -71,7 +71,7 @@ def test_training(train, monkeypatch):
     assert found['l2'][4] == pytest.approx(l2, rel=1e-5)
     kernels = images(train.model / 'train')
     assert [(tag, step) for tag, step, _ in kernels] == [('conv1_kernels', s) for s in steps]
-    assert (kernels[-1][2][..., 0] == pictures.kernels(weights[0])).all()
+    assert (kernels[-1][2] == pictures.kernels(weights[0])).all()
 
 
 def test_a_network_without_kernels(train_small, monkeypatch):
@@ -97,7 +97,7 @@ def test_testing(tmp_path):
     assert found['cross_entropy'][301] == pytest.approx(expected, rel=1e-6)
     [(tag, step, picture)] = images(tmp_path / 'test')
     assert (tag, step) == ('wrong_digits', 301)
-    assert (picture[..., 0] == pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1))).all()
+    assert (picture == pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1))).all()
 
 
 def draw(testing, step, saved_last=None):
@@ -142,18 +142,27 @@ def testing_and_training(tmp_path):
         yield {'train': training, 'test': testing}
 
 
+def opened(folder):
+    """TensorBoard's slow loader of a run."""
+    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
+    return accumulator.EventAccumulator(str(folder), size_guidance={'images': 0, 'scalars': 0})
+
+
+def slow_steps(run):
+    """{tag: the steps that it shows}, after another look at the folder."""
+    run.Reload()
+    tags = run.Tags()
+    steps = {tag: [event.step for event in run.Scalars(tag)] for tag in tags['scalars']}
+    steps.update((tag, [event.step for event in run.Images(tag)]) for tag in tags['images'])
+    return steps
+
+
 def shown(folder):
     """The steps that TensorBoard shows of a run; its slow loader and its fast one must agree.
 
     The fast one knows no START: each point drops those of its tag that are not before it.
     """
-    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
-    run = accumulator.EventAccumulator(str(folder), size_guidance={'images': 0, 'scalars': 0})
-    run.Reload()
-    tags = run.Tags()
-    slow = {tag: [event.step for event in run.Scalars(tag)] for tag in tags['scalars']}
-    slow.update((tag, [event.step for event in run.Images(tag)]) for tag in tags['images'])
-    fast = {}
+    slow, fast = slow_steps(opened(folder)), {}
     for event in events(folder):
         for value in event.summary.value:
             fast[value.tag] = [s for s in fast.get(value.tag, []) if s < event.step]
@@ -207,12 +216,47 @@ def test_a_watcher_that_goes_back_drops_what_it_has_drawn(tmp_path):
         assert shown(tmp_path / 'test') == expected
 
 
-def test_two_watchers_have_a_file_each(tmp_path):
+@pytest.mark.parametrize('seconds', [0, -86400])
+def test_a_second_look_beside_a_watcher(tmp_path, monkeypatch, seconds):
+    """What the watcher draws after it is shown, also if the clock was set back before it."""
+    watcher, run = tensorboard.Testing(str(tmp_path), TEST_DATA), opened(tmp_path / 'test')
+    for step in 1, 6, 11:
+        draw(watcher, step)
+    assert slow_steps(run)['accuracy'] == [1, 6, 11]
+    now = tensorboard.time.time() + seconds
+    monkeypatch.setattr(tensorboard, 'time', SimpleNamespace(time=lambda: now))
+    draw(tensorboard.Testing(str(tmp_path), TEST_DATA), 12)
+    for step in 16, 21:
+        draw(watcher, step)
+        slow_steps(run)
+    assert shown(tmp_path / 'test') == (1, 6, 11, 12, 16, 21)
+    assert slow_steps(run)['accuracy'] == [1, 6, 11, 12, 16, 21]
+
+
+def test_a_training_ends_the_branch_that_was_tested(tmp_path, testing_and_training, capsys):
+    testing_and_training['test'](0, [1, 6, 11, 16])
+    testing_and_training['train'](6, [11, 16, 18])
+    testing_and_training['test'](18, [18])
+    assert slow_steps(opened(tmp_path / 'test'))['accuracy'] == [1, 6, 18]
+    shutil.rmtree(str(tmp_path / 'test'))
+    (tmp_path / 'test').write_bytes(b'')
+    testing_and_training['train'](6, [11])  # a file of that name ends nothing
+    assert shown(tmp_path / 'train') == (11,) and capsys.readouterr().err == ''
+
+
+def test_two_processes_share_no_file(tmp_path, monkeypatch):
     watchers = [tensorboard.Testing(str(tmp_path), TEST_DATA) for _ in range(2)]
-    for step in range(1, 5):
+    for i, watcher in enumerate(watchers):
+        monkeypatch.setattr(os, 'getpid', lambda i=i: i)
+        # both look into the folder before the other has made its file
+        monkeypatch.setattr(tensorboard.files, 'matching', lambda *args: [])
+        draw(watcher, 1)
+    assert len(event_files(tmp_path / 'test')) == 2
+    monkeypatch.undo()
+    for step in 2, 3, 4:
         for watcher in watchers:
             draw(watcher, step)
-    assert len(event_files(tmp_path / 'test')) == 2 and shown(tmp_path / 'test')[-1] == 4
+    assert set(slow_steps(opened(tmp_path / 'test'))['accuracy']) == {1, 2, 3, 4}
 
 
 # What can go wrong
@@ -235,7 +279,7 @@ def test_what_cannot_be_written_costs_only_the_curves(tmp_path, monkeypatch, cap
 
 
 def test_our_own_mistakes_do_not_look_like_a_full_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, 'wrong', lambda *args: np.zeros((2, 2, 2), np.uint8))
+    monkeypatch.setattr(pictures, 'wrong', lambda *args: np.zeros((2, 2), np.uint8))
     with pytest.raises(Exception) as caught:
         draw(tensorboard.Testing(str(tmp_path), TEST_DATA), 1)
     assert not isinstance(caught.value, checkpoints.WRITE_ERRORS)
