@@ -6,3 +6,4 @@ import os
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 # no more memory of a graphics card than it needs, so that a test fits beside a training
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')  # warnings, but not its information

@@ -44,9 +44,8 @@ def png(name):
 
 
 def parse_training(steps, model_dir, seed):
-    """Returns the training flags: data_dir, model_dir, steps, seed (None if not given), bfloat16.
-
-    The arguments are the defaults.
+    """Returns the training flags: data_dir, model_dir, steps, seed (None if not given), bfloat16;
+    the arguments are the defaults.
     """
     description = 'Trains LeNet-5 on MNIST, from the current checkpoint if any.'
     made = parser(description, model_dir, './data/')
@@ -73,7 +72,7 @@ def parse_testing(interval, model_dir):
     made.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
     made.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
     made.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
-    text = 'draw the digits read wrongly, and what they are taken for; implies --once'
+    text = 'draw digits read wrongly, at most 16 for each pair of classes; implies --once'
     made.add_argument('--mistakes', type=png, metavar='FILE.png', help=text)
     args = made.parse_args(arguments())
     if not 0 <= args.interval <= 86400:
@@ -106,6 +105,8 @@ def say(line, end='\n'):
         return
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
+        with contextlib.suppress(OSError):  # the width above is stdout's, which may be a file
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
         line = (line[:width] if end == '\r' else line).ljust(width)
     with contextlib.suppress(OSError):  # nobody listens, which is no reason to end
         print(line, end=end, file=sys.stderr, flush=True)

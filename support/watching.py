@@ -28,13 +28,15 @@ class Watcher:
 
     def get_checkpoint_state(self, model_dir):
         """Returns what checkpoints.get_checkpoint_state does. Without any checkpoint it waits for
-        one, if it is to, or if there has been one: so None is for good.
+        one, if it is to, or if there has been one: so None is for good. It says where it looks.
         """
         while True:
             ckpt = checkpoints.get_checkpoint_state(model_dir)
+            if not ckpt:
+                what = 'waiting' if self._wait else 'looked'
+                self._say_once('%s for checkpoints in %s' % (what, os.path.abspath(model_dir)))
             if ckpt or not self._wait:
                 return ckpt
-            self._say_once('waiting for checkpoints in %s' % os.path.abspath(model_dir))
             time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):

@@ -256,7 +256,9 @@ def test_a_folder_in_chinese(train_small, main, tmp_path):
 
 
 def test_no_checkpoint(main):
-    assert main('test')[:2] == (1, ['No checkpoint file found'])
+    status, lines, err = main('test')
+    assert (status, lines) == (1, ['No checkpoint file found'])
+    assert err[-1] == 'looked for checkpoints in %s' % os.path.abspath('model')
 
 
 @pytest.mark.parametrize('script', ['backward', 'test'])

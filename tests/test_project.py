@@ -59,6 +59,7 @@ def test_settings_are_made_before_tensorflow_is_imported(monkeypatch):
         assert found.index('support') < found.index('tensorflow'), name
     assert imports(support.__file__) == ['os']
     settings = {'TF_ENABLE_ONEDNN_OPTS': '1', 'TF_FORCE_GPU_ALLOW_GROWTH': 'true'}
+    settings['TF_CPP_MIN_LOG_LEVEL'] = '1'
     for name, value in settings.items():
         monkeypatch.setenv(name, 'mine')
         importlib.reload(support)

@@ -60,7 +60,7 @@ def test_each_checkpoint_is_restored_once(folder, look):
 def test_nothing_to_test(folder, look, capsys):
     """Unasked it does not wait, but for what comes after a first test."""
     assert look(look.watcher(wait=False)) is None
-    assert capsys.readouterr().err == ''
+    assert capsys.readouterr().err == 'looked for checkpoints in %s\n' % folder.path
     folder.save(1)
     watcher = look.watcher(wait=False)
     assert look(watcher) == 'mnist_model-1'
@@ -111,6 +111,21 @@ def test_a_copy_that_stops(folder, look, capsys):
     data.write_bytes(whole)
     assert look(watcher) == 'mnist_model-901'
     assert capsys.readouterr().err == ''
+
+
+def test_what_could_not_be_read_for_a_moment(folder, look, monkeypatch, capsys):
+    """As while a virus scanner holds it; the folder stays as it is."""
+    folder.save(1, 2)
+    restore_path = checkpoints.restore_path
+
+    def refuse(*args):
+        monkeypatch.setattr(checkpoints, 'restore_path', restore_path)
+        raise checkpoints.DamagedError('in use')
+
+    monkeypatch.setattr(checkpoints, 'restore_path', refuse)
+    watcher = look.watcher(wait=False)
+    assert [look(watcher), look(watcher)] == ['mnist_model-2', None]
+    assert look.clock == watching.GRACE_SECS and capsys.readouterr().err == ''
 
 
 def test_nothing_is_whole(folder, look, capsys):
