@@ -168,7 +168,9 @@ def read_data_sets(
     """Reads the four IDX files in `train_dir`, gzipped or not; downloads what is missing.
 
     If there is no `train_dir`, as when an editor runs a script from elsewhere, but one with the
-    four files beside this module, that is read, and a line on stderr says so.
+    four files beside this module, that is read, and a line on stderr says so. If `train_dir` has
+    none of the files and the download fails, MNIST is read from a folder data/, here or beside this
+    module, and a line on stderr says so.
 
     fake_data: read nothing, return DataSets of fake data.
     one_hot: labels are [n, num_classes] float64 and not class numbers, [n] uint8.
@@ -190,7 +192,13 @@ def read_data_sets(
     is_mnist = source_url in ('', None, DEFAULT_SOURCE_URL) or '//yann.lecun.com/' in source_url
     if is_mnist:
         train_dir = _here_or_beside(train_dir)
-    _download_missing(train_dir, source_url, is_mnist)
+    try:
+        _download_missing(train_dir, source_url, is_mnist)
+    except DataError:
+        wanted, train_dir = train_dir, is_mnist and _folder_with_mnist()
+        if not train_dir or any(_find(wanted, name) for name in MNIST_MD5):
+            raise
+        _say('cannot download MNIST to %s; reading %s\n' % (os.path.abspath(wanted), train_dir))
     images, labels = _read_pair(train_dir, 'train', num_classes)
     test_images, test_labels = _read_pair(train_dir, 't10k', num_classes)
     if validation_size is None:
@@ -238,6 +246,20 @@ def _here_or_beside(train_dir):
         return train_dir
     _say('%s is not in %s; reading %s\n' % (train_dir, os.getcwd(), beside))
     return beside
+
+
+def _folder_with_mnist():
+    """Returns the folder data/, here or beside this file, that has MNIST's four files, or None.
+
+    Files of another data set may have the same names.
+    """
+    for parent in os.getcwd(), os.path.dirname(os.path.abspath(__file__)):
+        folder = os.path.join(parent, 'data')
+        paths = {name: _find(folder, name) for name in MNIST_MD5}
+        with contextlib.suppress(DataError):  # a damaged file
+            if all(path and _md5(path) == MNIST_MD5[name] for name, path in paths.items()):
+                return folder
+    return None
 
 
 def _read_pair(train_dir, prefix, num_classes):

@@ -1,4 +1,6 @@
-"""Another number of classes: changing OUTPUT_NODE is enough, for all that the scripts do."""
+"""Other classes and pictures: the constants of `forward` are enough for all the scripts do."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,6 +47,29 @@ def test_letters(letters, monkeypatch, capsys):
     (curves,) = (letters / 'model' / 'test').iterdir()
     events = list(tf.train.summary_iterator(str(curves)))
     assert [event.step for event in events if event.summary.value] == [3]
+
+
+class Photos:
+    images = np.random.RandomState(0).rand(20, 32 * 32 * 3).astype(np.float32)
+    labels, num_examples = np.eye(10)[np.arange(20) % 10], 20
+
+    def next_batch(self, n):
+        return self.images[:n], self.labels[:n]
+
+
+def test_photos(letters, monkeypatch):
+    monkeypatch.setattr(mnist_lenet5_forward, 'IMAGE_SIZE', 32)
+    monkeypatch.setattr(mnist_lenet5_forward, 'NUM_CHANNELS', 3)
+    mnist, sheet = SimpleNamespace(train=Photos(), test=Photos()), letters / 'mistakes.png'
+    mnist_lenet5_backward.backward(mnist)
+    assert mnist_lenet5_test.test(mnist, once=True, mistakes=str(sheet)) <= 1
+    with tf.Graph().as_default(), tf.Session() as sess:
+        drawn = sess.run(tf.image.decode_png(sheet.read_bytes()))
+    assert drawn.shape == (11 * 132 + 4, 11 * 132 + 4, 3)
+    (curves,) = (letters / 'model' / 'test').iterdir()
+    *_, event = tf.train.summary_iterator(str(curves))
+    (image,) = [value.image for value in event.summary.value if value.HasField('image')]
+    assert (image.width, image.colorspace) == (10 * 34 + 2, 3)
 
 
 def test_a_label_too_large_names_the_constant(letters, monkeypatch):

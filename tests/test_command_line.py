@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import struct
 import sys
 from types import SimpleNamespace
 
@@ -83,6 +84,21 @@ def test_it_fits_a_narrow_terminal(terminal, monkeypatch):
     assert max(map(len, written)) == 19
     command_line.say('a line of more than 20 characters')
     assert 'a line of more than 20 characters\n' in terminal.getvalue()
+
+
+@pytest.mark.posix
+def test_its_width_is_that_of_stderr(monkeypatch):
+    """When stdout goes into a file, too."""
+    import fcntl
+    import termios
+
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 24, 20, 0, 0))
+    with open(slave, 'w', encoding='utf-8') as stderr, monkeypatch.context() as patch:
+        patch.setattr(command_line, 'sys', SimpleNamespace(stderr=stderr))
+        command_line.say('a line of more than 20 characters', '\r')
+        assert os.read(master, 100) == b'a line of more than\r'
+    os.close(master)
 
 
 class Gone(Terminal):

@@ -63,7 +63,7 @@ def serve(monkeypatch):
     for variable in 'http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY':
         monkeypatch.delenv(variable, raising=False)
     md5 = {name: hashlib.md5(FILES[name]).hexdigest() for name in input_data.MNIST_MD5}
-    monkeypatch.setattr(input_data, 'MNIST_MD5', md5)
+    monkeypatch.setattr(input_data, 'MNIST_MD5', md5)  # so data/ of the project is another data set
     monkeypatch.setattr(input_data, 'MIRRORS', ())
 
     with contextlib.ExitStack() as stack:
@@ -215,6 +215,36 @@ def test_what_is_there_and_what_is_missing(serve, tmp_path, monkeypatch):
         input_data.read_data_sets(str(tmp_path))
     found = 'train-images-idx3-ubyte.gz, train-labels-idx1-ubyte(1).gz, and not train-labels-idx1'
     assert found in str(caught.value) and '; %s has t10k' % tmp_path in str(caught.value)
+
+
+@pytest.mark.parametrize('place', ['here', 'module'])
+def test_without_a_network(serve, tmp_path, monkeypatch, capsys, place):
+    """MNIST is read from data/, but nothing else is, nor instead of some files of one's own."""
+    for name in 'here', 'module', place + '/data':
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(str(tmp_path / 'here'))
+    monkeypatch.setattr(input_data, '__file__', str(tmp_path / 'module' / 'input_data.py'))
+    monkeypatch.setattr(input_data, 'MIRRORS', ('http://127.0.0.1:9/',))
+    data, error = tmp_path / place / 'data', pytest.raises(input_data.DataError, match='MNIST_data')
+    for files in OTHER_FILES, FILES:
+        with error:
+            input_data.read_data_sets('MNIST_data/')
+        for name in NAMES:
+            (data / name).write_bytes(gzip.compress(files[name[: -len('.gz')]]))
+    capsys.readouterr()
+    assert input_data.read_data_sets('MNIST_data/').test.num_examples == 10
+    line = 'cannot download MNIST to %s; reading %s\n'
+    assert capsys.readouterr() == ('', line % (tmp_path / 'here' / 'MNIST_data', data))
+    with error:
+        input_data.read_data_sets('MNIST_data/', source_url='http://127.0.0.1:9/fashion/')
+    os.mkdir('MNIST_data')
+    os.rename(str(data / NAMES[0]), os.path.join('MNIST_data', NAMES[0]))
+    with error:
+        input_data.read_data_sets('MNIST_data/')
+    (data / NAMES[0]).write_bytes(b'damaged')
+    os.remove(os.path.join('MNIST_data', NAMES[0]))
+    with error:
+        input_data.read_data_sets('MNIST_data/')
 
 
 def test_a_folder_that_cannot_be_written(serve, tmp_path):
