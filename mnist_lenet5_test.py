@@ -30,7 +30,8 @@ def test(mnist, wait=False, once=False, mistakes=None):
 
     Runs until it is stopped, but for two cases: if there is no checkpoint, and it is not to `wait`
     for one, it returns None; with `once`, the accuracy (0 to 1) of the first. A picture of the
-    digits read wrongly goes to the file `mistakes`, a path or None.
+    digits read wrongly, at most 16 for each pair of classes, goes to the file `mistakes`, a path or
+    None.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises support's checkpoints.CheckpointError.

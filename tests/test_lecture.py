@@ -1,12 +1,14 @@
 """The lecture: its constants and sizes, and its program in turn with ours."""
 
+import os
 import re
 from types import SimpleNamespace
 
 import lecture
 import numpy as np
+import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CHECKPOINT_VARIABLES
+from conftest import CHECKPOINT_VARIABLES, ROOT
 
 import input_data
 import mnist_lenet5_backward
@@ -39,6 +41,29 @@ def test_sizes_along_our_network():
         'MatMul': [[100, 512], [100, 10]],
     }
     assert parameters == 1663370
+
+
+@pytest.mark.parametrize(
+    'ours, lectures, message',
+    [
+        ('(x, train, regularizer, seed=None)', '(x, train, regularizer)', '3 positional arguments'),
+        ('(pool2, [-1, nodes])', '(pool2, [pool_shape[0], nodes])', 'Failed to convert'),
+    ],
+)
+def test_its_forward_beside_our_other_scripts(train, monkeypatch, ours, lectures, message):
+    """What docs/inherited.md says of it: the line, the error, and the line to write instead."""
+    with open(mnist_lenet5_forward.__file__, encoding='utf-8') as file:
+        source = file.read()
+    assert ours in source
+    namespace = {}
+    exec(source.replace(ours, lectures).replace(', seed)', ')'), namespace)
+    monkeypatch.setattr(mnist_lenet5_forward, 'forward', namespace['forward'])
+    with pytest.raises((TypeError, ValueError), match=message):
+        train(1)
+        mnist_lenet5_test.test(None)
+    with open(os.path.join(ROOT, 'docs', 'inherited.md'), encoding='utf-8') as file:
+        (row,) = [line for line in file if lectures in line]
+    assert message in row and ours in row.split('|')[2]
 
 
 def test_exchange_with_the_lectures_program(train, monkeypatch, capsys):
