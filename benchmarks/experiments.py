@@ -87,7 +87,8 @@ def train(row, seed, steps, digits, data):
         ),
         **{name: value for name, value in ROWS[row].items() if name != 'digits'},
     }
-    few = input_data.DataSet(data.train.images[:digits], data.train.labels[:digits])
+    images, labels = data.train.images[:digits], data.train.labels[:digits]
+    few = input_data.DataSet(images, labels, dtype=np.uint8)  # they are scaled already
     times, next_batch = [], few.next_batch
     few.next_batch = lambda size: times.append(time.perf_counter()) or next_batch(size)
     with contextlib.ExitStack() as replaced:
