@@ -83,7 +83,11 @@ def train(row, seed, steps, digits, data):
         ** (digits / ALL_DIGITS),
         'mnist_lenet5_backward.STEPS': steps,
         'mnist_lenet5_backward.MODEL_SAVE_PATH': os.path.join(
-            ROOT, 'model', 'experiments', '%s-%d-digits-seed-%d' % (row, digits, seed), ''
+            ROOT,
+            'model',
+            'experiments',
+            '%s-%d-steps-%d-digits-seed-%d' % (row, steps, digits, seed),
+            '',
         ),
         **{name: value for name, value in ROWS[row].items() if name != 'digits'},
     }
