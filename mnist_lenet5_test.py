@@ -118,4 +118,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.run(main, niceness=19)  # a training beside it goes first
+    command_line.launch(main, niceness=19)  # a training beside it goes first

@@ -147,4 +147,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.run(main)
+    command_line.launch(main)

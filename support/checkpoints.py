@@ -1,11 +1,11 @@
-"""The folder model/: which checkpoints there are, which is current; restoring one, saving one.
+"""The folder model/: its checkpoints, which of them is current, and the training's seed.
 
 A checkpoint is two files, mnist_model-301.index and mnist_model-301.data-00000-of-00001. The text
-file `checkpoint` beside them says which one is current, and lists those that later saves may
-delete. When to save and when to look, others decide.
+file `checkpoint` beside them names the current checkpoint, and lists those that later saves may
+delete.
 """
 
-import locale
+import contextlib
 import ntpath
 import os
 import re
@@ -14,10 +14,11 @@ import time
 import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
 
-from . import command_line, files
+from . import console, files
 
-READ_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)  # TensorFlow's, of files
-# on a Chinese Windows, TensorFlow cannot decode the message of the system
+# what TensorFlow raises for a damaged file
+READ_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)
+# on a Chinese Windows, TensorFlow cannot decode the system's message
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
 # the message of the file `checkpoint`, a class without a public name
 CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
@@ -25,24 +26,24 @@ PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be read or written; one line says which, why, and what to do."""
+    """A checkpoint, or its folder, cannot be used. The message says why, and what to do."""
 
     exit_status = 1
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint, or the file `checkpoint`, is missing or not as it was written."""
+    """A checkpoint, or the file `checkpoint`, is missing or damaged."""
 
 
 def get_checkpoint_state(model_dir):
-    """Returns the CheckpointState in the file `checkpoint`, None if there are no checkpoints.
+    """Returns the CheckpointState in the file `checkpoint`, or None if there are no checkpoints.
 
-    Its model_checkpoint_path, the current one, and all_model_checkpoint_paths lead into model_dir,
-    which may have been moved or copied; the first is model_dir itself if the file has no say.
-    tf.train.get_checkpoint_state fails if Notepad has put a byte order mark before it.
+    Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
+    missing or unreadable, model_checkpoint_path is model_dir itself. (TensorFlow's own function
+    fails at the byte order mark that Notepad writes.)
     """
     path = os.path.join(model_dir, 'checkpoint')
-    if not by_step(model_dir) and not os.path.exists(path):
+    if not newest_first(model_dir) and not os.path.exists(path):
         return None
     try:
         content = (files.read(path) or b'').decode('utf-8-sig')
@@ -54,41 +55,58 @@ def get_checkpoint_state(model_dir):
     return CheckpointState(model_checkpoint_path=current, all_model_checkpoint_paths=others)
 
 
-def by_step(model_dir):
-    """Returns the paths of the checkpoints in a folder, the highest step first.
+def newest_first(model_dir):
+    """Returns the paths of a folder's checkpoints, the highest step first.
 
-    Raises CheckpointError if the folder can never hold checkpoints, OSError if it cannot be read.
+    Raises CheckpointError if the folder's name is impossible, OSError if it cannot be read.
     """
     if set(model_dir) & set('*?[]'):
-        raise CheckpointError('%s: TensorFlow takes * ? [ ] for a pattern; rename it' % model_dir)
+        raise CheckpointError(f'{model_dir}: TensorFlow reads * ? [ ] as a pattern; rename it')
     found = [path[: -len('.index')] for path in files.matching(model_dir, r'.+-\d+\.index')]
     return sorted(found, key=lambda path: -int(path.split('-')[-1]))
 
 
-def refuse_typing_error(model_dir):
-    """Raises CheckpointError if the file `checkpoint` names as current what is neither there nor
-    in its list. Says that checkpoint.txt, which Notepad likes to make of it, is not read.
+def check_current_exists(model_dir):
+    """Raises CheckpointError if the file `checkpoint` names as current a checkpoint that is neither
+    in the folder nor in the file's list. Warns of a checkpoint.txt, which Notepad likes to make.
     """
-    path, found = os.path.join(model_dir, 'checkpoint'), by_step(model_dir)
+    path, found = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
     if os.path.exists(path + '.txt'):
-        line = '%s.txt: is not read; to go on from what it names, rename it to `checkpoint`'
-        command_line.say(line % path)
+        console.say(f'{path}.txt: is not read; to use this file, rename it to `checkpoint`')
     ckpt = get_checkpoint_state(model_dir) or CheckpointState()
     current, listed = os.path.basename(ckpt.model_checkpoint_path), ckpt.all_model_checkpoint_paths
     if current and found and ckpt.model_checkpoint_path not in [*found, *listed]:
         names = ', '.join(map(os.path.basename, found))
-        raise CheckpointError('%s: there is no %s; name one of %s' % (path, current, names))
+        raise CheckpointError(f'{path}: there is no {current}; name one of {names}')
 
 
-def restore(saver, sess, ckpt, variables=None, say=command_line.say):
-    """Restores the current checkpoint or, if that is damaged, the newest that is whole.
+def choose_seed(model_dir, default, seed=None):
+    """Returns `seed`. If that is None, returns the seed stored beside checkpoints, or `default`.
 
-    It says so then, and points ckpt.model_checkpoint_path to it.
-    ckpt: what get_checkpoint_state has returned; variables: {name in the checkpoint: variable},
-    None for all of the graph. Raises CheckpointError, also for a checkpoint of another network.
+    Says if it is not the stored one. Raises CheckpointError if that is needed and unreadable.
+    """
+    if not newest_first(model_dir):
+        return default if seed is None else seed
+    path = os.path.join(model_dir, 'seed')
+    text = (files.read(path) or b'').decode('latin-1').strip()
+    stored = int(text) if re.fullmatch(r'\d{1,10}', text) and int(text) < 2**31 else None
+    if stored is None and seed is None and os.path.exists(path):
+        raise CheckpointError(f'{path}: cannot be read; pass the seed with --seed')
+    chosen = next(number for number in (seed, stored, default) if number is not None)
+    if chosen != stored:
+        console.say(f'{path}: contains {stored}; continuing with seed {chosen}')
+    return chosen
+
+
+def restore(saver, sess, ckpt, variables=None, say=console.say):
+    """Restores the current checkpoint. If that is damaged, restores the newest whole one, says so
+    and changes ckpt.model_checkpoint_path.
+
+    ckpt: from get_checkpoint_state; variables: {name in the checkpoint: variable}, None for all
+    variables of the graph. Raises CheckpointError, also for a checkpoint of another network.
     """
     current, problem = ckpt.model_checkpoint_path, None
-    for path in dict.fromkeys([current, *by_step(os.path.dirname(current))]):
+    for path in dict.fromkeys([current, *newest_first(os.path.dirname(current))]):
         try:
             restore_path(saver, sess, path, variables)
         except CheckpointError as error:
@@ -97,56 +115,66 @@ def restore(saver, sess, ckpt, variables=None, say=command_line.say):
             problem = problem or str(error)  # the error itself would hold the file open
         else:
             if problem:
-                say('%s; taking %s instead' % (problem, os.path.basename(path)))
+                say(f'{problem}; taking {os.path.basename(path)} instead')
             ckpt.model_checkpoint_path = path
             return
-    line = '%s; there is no whole checkpoint beside it; empty the folder to train anew'
-    raise DamagedError(line % problem)
+    raise DamagedError(f'{problem}; no other checkpoint is whole; empty the folder to train anew')
 
 
 def restore_path(saver, sess, path, variables=None):
     """Restores one checkpoint. Raises DamagedError and, for another network, CheckpointError."""
     if variables is None:
         variables = {variable.op.name: variable for variable in tf.global_variables()}
-    try:
-        if not os.path.basename(path):
-            raise ValueError('the file `checkpoint` is missing or damaged')
-        if not os.path.isfile(path + '.index'):  # TensorFlow might take the name for a pattern
-            raise ValueError('%s.index is missing' % os.path.basename(path))
+    name = os.path.basename(path)
+    if not name:
+        problem = 'the file `checkpoint` is missing or damaged'
+        raise DamagedError(f'{path}: cannot be restored ({problem})')
+    if not os.path.isfile(path + '.index'):  # TensorFlow might read the name as a pattern
+        raise DamagedError(f'{path}: cannot be restored ({name}.index is missing)')
+    with _damaged_if_tensorflow_fails(path):
         reader = tf.train.load_checkpoint(path)
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name in shapes:
-            reader.get_tensor(name)  # has a checksum; one that is not whole is for nobody
-        for name, variable in sorted(variables.items()):
-            # Saver.restore would give a resource variable the shape in the checkpoint
-            expected = variable.dtype.base_dtype.name, variable.shape.as_list()
-            found = (types[name].name, shapes[name]) if name in shapes else ('no', 'such variable')
-            if found != expected:
-                line = '%s: is of another network (%s: %s %s, and not %s %s); name another one '
-                line += 'in the file `checkpoint`, or use another folder'
-                raise CheckpointError(line % ((path, name) + found + expected))
+            reader.get_tensor(name)  # compares a checksum, also of variables that nobody restores
+    for name, variable in sorted(variables.items()):
+        # Saver.restore would give a resource variable the shape in the checkpoint
+        expected = variable.dtype.base_dtype.name, variable.shape.as_list()
+        found = (types[name].name, shapes[name]) if name in shapes else ('no', 'such variable')
+        if found != expected:
+            difference = f'{name}: {found[0]} {found[1]}, and not {expected[0]} {expected[1]}'
+            advice = 'name another one in the file `checkpoint`, or use another folder'
+            raise CheckpointError(f'{path}: is of another network ({difference}); {advice}')
+    with _damaged_if_tensorflow_fails(path):
         saver.restore(sess, path)
+
+
+@contextlib.contextmanager
+def _damaged_if_tensorflow_fails(path):
+    try:
+        yield
     except READ_ERRORS as error:
-        raise DamagedError('%s: cannot be restored (%s)' % (path, reason(error))) from error
+        raise DamagedError(f'{path}: cannot be restored ({files.reason(error)})') from error
 
 
 class Manager:
-    """Saves the checkpoints of a training; inside the `with` it has their folder to itself."""
+    """Saves the checkpoints of one training. Inside the `with`, no other training has the folder.
+    A second Saver may use it: only old checkpoints of this training's name are deleted.
+    """
 
     def __init__(self, path, seed):
-        """path: of the checkpoints, without their step; seed: for the file beside them."""
+        """path: of the checkpoints, without their step; seed: stored in the file `seed`."""
         self.folder, name = os.path.dirname(path) or '.', os.path.basename(path)
         self._path, self._seed = os.path.join(self.folder, name), seed
         self._name = re.escape(name) + r'-\d+'  # of our checkpoints
         self._listed = []  # the checkpoints in the file `checkpoint`, as of the last save
         self._lock = files.Lock(os.path.join(self.folder, 'lock'))
-        # what a save leaves that did not come to its end, TensorFlow's part and ours
+        # what an interrupted save leaves: TensorFlow's files, and ours
         self._temporary = self._name + r'\.(data-\d+-of-\d+|index)\.tempstate\d+'
         self._temporary += r'|(checkpoint|seed)' + re.escape(files.TEMPORARY)
 
     def __enter__(self):
         """Raises files.LockError if the folder is in use, CheckpointError if it cannot be used."""
-        self._patiently(self._lock.take)
+        self._try_repeatedly(self._lock.take)
         files.remove(files.matching(self.folder, self._temporary))
         return self
 
@@ -154,50 +182,49 @@ class Manager:
         self._lock.release()
 
     def save(self, saver, sess, step):
-        """Saves all variables as of `step`; deletes the oldest beyond the saver's max_to_keep.
+        """Saves all variables as of `step`. Deletes the oldest beyond the saver's max_to_keep.
 
-        Raises CheckpointError if it cannot be written; those before it are then as they were.
-        Raises files.LockError if the folder was deleted and another training has begun there.
+        Raises CheckpointError if the folder cannot be written to, files.LockError if it was deleted
+        and another training has it now. The earlier checkpoints are then as before.
         """
-        self._patiently(self._save, saver, sess, step)
+        self._try_repeatedly(self._save, saver, sess, step)
 
     def is_current(self, step):
         """Returns whether the file `checkpoint` names our checkpoint of `step` as current."""
         ckpt = get_checkpoint_state(self.folder)
-        return ckpt is not None and ckpt.model_checkpoint_path == '%s-%d' % (self._path, step)
+        return ckpt is not None and ckpt.model_checkpoint_path == f'{self._path}-{step}'
 
-    def _patiently(self, action, *args):
-        """Calls action(*args) again and again before it gives up: somebody may delete the folder,
-        and on Windows a file cannot be replaced while another process reads it.
-        """
+    def _try_repeatedly(self, action, *args):
+        # somebody may delete the folder, and Windows cannot replace a file that is being read
         for pause in (*PAUSES, None):
             try:
                 return action(*args)
             except WRITE_ERRORS as error:
                 if pause is None:
-                    line = '%s: cannot be written to (%s); make room or give permission, or use '
-                    line += 'another folder'
-                    raise CheckpointError(line % (self.folder, reason(error))) from error
+                    problem = f'{self.folder}: cannot be written to ({files.reason(error)})'
+                    advice = 'make room or give permission, or use another folder'
+                    raise CheckpointError(f'{problem}; {advice}') from error
             time.sleep(pause)
 
     def _save(self, saver, sess, step):
         self._lock.take()
         files.write(os.path.join(self.folder, 'seed'), b'%d\n' % self._seed)
         try:
-            # no .meta file: nobody reads it, and it is a third of the time
+            # no .meta file: nobody reads it, and it takes a third of the time
             saver.save(sess, self._path, step, write_meta_graph=False, write_state=False)
-        except ValueError as error:  # of a folder that has vanished
-            raise OSError(reason(error)) from error
-        path = '%s-%d' % (self._path, step)
+        except ValueError as error:  # the folder has vanished
+            raise OSError(files.reason(error)) from error
+        path = f'{self._path}-{step}'
+        # a checkpoint reaches the disk before the file `checkpoint` names it
         for written in [*self._files(path), self.folder]:
             files.flush(written)
-        last, found = get_checkpoint_state(self.folder), by_step(self.folder)
+        last, found = get_checkpoint_state(self.folder), newest_first(self.folder)
         if not last or path not in found:
             raise OSError('somebody deletes the files in it')
         # a second Saver in this folder replaces the list by its own
         listed = [other for other in self._listed if other in found]
         paths = list(dict.fromkeys([*listed, *last.all_model_checkpoint_paths, path]))
-        # a training may have gone back to an old one
+        # after going back to an old checkpoint, that one is the last but one
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
         old = ours[: -saver.as_saver_def().max_to_keep]
@@ -211,13 +238,3 @@ class Manager:
         """Returns the paths of a checkpoint's files."""
         name = re.escape(os.path.basename(path))
         return files.matching(self.folder, name + r'\.(data-\d+-of-\d+|index|meta)')
-
-
-def reason(error):
-    """Returns what matters of an error; of TensorFlow's many lines, the one before the node."""
-    if isinstance(error, UnicodeDecodeError):  # of a message that Windows gave in its own encoding
-        error = error.object.decode(locale.getpreferredencoding(False), 'replace')
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    found = re.search(r'(.+)\n\s*\[\[', str(error))
-    return found.group(1) if found else str(error).split('\n')[0]

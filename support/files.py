@@ -1,34 +1,30 @@
-"""Files that a kill, a full disk or a second process leave whole.
-
-Owns what file systems are asked for when something is written: a lock, a file replaced in one step,
-all of it down to the disk. What is in them, and words for an OSError, are others' business.
-"""
+"""Files that stay whole through a kill, a full disk or a second process."""
 
 import contextlib
+import locale
 import os
 import re
 
-TEMPORARY = '.mnist_lenet5_tmp'  # ends the name of a file that is being written
+TEMPORARY = '.mnist_lenet5_tmp'  # the end of a file's name while the file is being written
 
 
 class LockError(Exception):
-    """A lock cannot be had; one line says why, and what to do."""
+    """A lock cannot be taken. The message names the file and its holder."""
 
     exit_status = 1
 
 
 class Lock:
-    """A lock file, held by one process at a time, which writes its number into it."""
+    """A lock file, which one process at a time can hold. It contains that process's number."""
 
     def __init__(self, path):
         self._path, self._file = path, None
 
     def take(self):
-        """Makes the folder and locks the file, unless it is held, until release or the end of the
-        process. Locks a new file if the old one has gone from its path, as after `rm -rf model`.
+        """Locks the file until `release` or the end of the process. Makes the folder.
 
-        Raises LockError if another process holds the lock or the file is no lock, and OSError if
-        there can be no such file.
+        If the file has gone from its path, as after `rm -rf model`, locks a new one. Raises
+        LockError if another process holds the lock or the file is no lock; OSError.
         """
         for _ in range(2):  # the file may go before it is locked
             with contextlib.suppress(OSError, AttributeError):  # None is no file
@@ -41,15 +37,14 @@ class Lock:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         file = open(self._path, 'a+b')
         file.seek(0)
-        number = file.read(100).strip().decode('latin-1')  # it may be another process's
+        number = file.read(100).strip().decode('latin-1')  # another process may have written it
         if os.path.islink(self._path) or not re.fullmatch(r'\d*', number):
-            line = '%s: is not the lock of a training; rename it, or use another folder'
-            raise LockError(line % self._path)
+            raise LockError(f'{self._path}: is not the lock of a training; rename the file')
         try:
             _lock(file, True)
         except (BlockingIOError, PermissionError) as error:
-            line = '%s: process %s trains in this folder; stop it, or use another --model_dir'
-            raise LockError(line % (self._path, number)) from error
+            problem = f'{self._path}: process {number} trains in this folder'
+            raise LockError(f'{problem}; stop it, or use another folder') from error
         except OSError:
             pass  # this file system has no locks
         file.truncate(0)
@@ -78,9 +73,9 @@ def _lock(file, hold):
 
 
 def write(path, content):
-    """Writes bytes into a file in one step and down to the disk, if they are to change.
+    """Replaces a file's content by other bytes, if they differ, in one step and down to the disk.
 
-    Raises an OSError that has the file's name, and then leaves it as it was.
+    Raises an OSError with the file's name. The file is then as before.
     """
     if read(path) == content:
         return
@@ -96,7 +91,7 @@ def write(path, content):
 
 
 def read(path):
-    """Returns the bytes of a file, None if there is none or it cannot be read."""
+    """Returns the bytes of a file. Returns None if the file cannot be read."""
     try:
         with open(path, 'rb') as file:
             return file.read()
@@ -106,7 +101,7 @@ def read(path):
 
 def flush(path):
     """Writes a file, or the names in a folder, from memory to the disk."""
-    is_folder = os.path.isdir(path)  # which Windows cannot flush, nor can some file systems
+    is_folder = os.path.isdir(path)  # Windows cannot flush a folder, nor can some file systems
     with contextlib.suppress(OSError if is_folder else ()):
         file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
         try:
@@ -116,7 +111,7 @@ def flush(path):
 
 
 def remove(paths):
-    """Deletes files. Returns whether they are gone: on Windows other processes can prevent it."""
+    """Deletes files. Returns whether all are gone: on Windows another process can prevent it."""
     for path in paths:
         with contextlib.suppress(OSError):
             os.remove(path)
@@ -124,6 +119,16 @@ def remove(paths):
 
 
 def matching(folder, pattern):
-    """Returns the paths of the files in a folder, if any, whose whole name matches, sorted."""
+    """Returns the paths, sorted, of a folder's files whose whole name matches the pattern."""
     names = sorted(os.listdir(folder or '.')) if os.path.exists(folder or '.') else []
     return [os.path.join(folder, name) for name in names if re.fullmatch(pattern, name)]
+
+
+def reason(error):
+    """Returns the telling line of an OSError, or of a TensorFlow error with its many lines."""
+    if isinstance(error, UnicodeDecodeError):  # of a message in the encoding of a Chinese Windows
+        error = error.object.decode(locale.getpreferredencoding(False), 'replace')
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    before_the_node = re.search(r'(.+)\n\s*\[\[', str(error))
+    return before_the_node.group(1) if before_the_node else str(error).split('\n')[0]

@@ -1,7 +1,7 @@
-"""What TensorBoard shows of a training and of its tests: tensorboard --logdir model
+"""The curves and pictures that TensorBoard shows: tensorboard --logdir model
 
-Owns the numbers that are drawn and the event files, in folders `train` and `test` beside the
-checkpoints. A folder that cannot be written to costs the curves from there on, and nothing else.
+The event files are in the folders `train` and `test` beside the checkpoints. If a folder cannot be
+written to, its curves end, and nothing else.
 """
 
 import os
@@ -11,18 +11,18 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from . import checkpoints, command_line, files, pictures
+from . import checkpoints, console, files, pictures
 
 
 class Training:
-    """The run `train`: what it shows of the steps that are saved."""
+    """The run `train`: a point for each saved step."""
 
     def __init__(self, model_dir, start, sess, learning_rate):
         """start: the step from which the training goes on; learning_rate: a tensor."""
         self._file = _EventFile(os.path.join(model_dir, 'train'))
         self._file.begin(start + 1)
         tests = os.path.join(model_dir, 'test')
-        if os.path.isdir(tests):  # they may be those of a branch that ends here
+        if os.path.isdir(tests):  # its later points may be those of a branch that ends here
             _EventFile(tests).begin(start + 1)
         self._sess = sess
         first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
@@ -32,9 +32,8 @@ class Training:
         self._last = time.monotonic(), start
 
     def add(self, step, loss):
-        """Adds the numbers of a step, and the kernels of the first convolution after it.
-
-        Of the loss, from before the update, those L2 terms are taken that are there after it.
+        """Adds the numbers of a step, and the kernels of the first convolution after it. The cross
+        entropy is the loss, from before the update, minus the L2 terms after it.
         """
         values = self._sess.run(self._fetches)
         now = time.monotonic()
@@ -46,7 +45,7 @@ class Training:
 
 
 class Testing:
-    """The run `test`: what it shows of the checkpoints that are tested."""
+    """The run `test`: a point for each tested checkpoint."""
 
     def __init__(self, model_dir, data):
         """data: `images`, as pictures.wrong takes them, and one-hot `labels` [n, classes]."""
@@ -55,11 +54,11 @@ class Testing:
         self._last = float('inf')
 
     def add(self, step, accuracy, logits, ckpt):
-        """Adds what a test of all the data has given.
+        """Adds accuracy, cross entropy and misread digits of a test of all the data.
 
-        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: get_checkpoint_state's.
-        On the curve only numbers have a place, and only the checkpoint that was saved last: one to
-        which somebody has gone back would make TensorBoard drop what came after it.
+        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: of the checkpoint. Adds
+        nothing if the step is no number, or if the checkpoint was not saved last: somebody went
+        back to it, and TensorBoard would drop all later points.
         """
         saved_last = (ckpt.all_model_checkpoint_paths or [ckpt.model_checkpoint_path])[-1]
         if not step.isdigit() or ckpt.model_checkpoint_path != saved_last:
@@ -75,21 +74,20 @@ class Testing:
 
 
 class _EventFile:
-    """Writes TFRecords of tf.Event, each down to the file at once; a new file, if another process
-    has opened one since, because TensorBoard never returns to a file that is not the newest.
+    """Writes events to the newest event file of a folder: TensorBoard follows only that file.
 
-    tf.summary.FileWriter writes them in a thread, which a full disk ends with a traceback.
+    tf.summary.FileWriter writes in a thread, which a full disk ends with a traceback.
     """
 
     def __init__(self, folder):
         self._folder, self._path, self._failed = folder, None, False
 
     def begin(self, step):
-        """Makes TensorBoard drop what it has of `step` and later ones, of another branch."""
+        """Makes TensorBoard drop the points of `step` and later steps, from another branch."""
         self._add(step, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
     def add(self, step, scalars, name, images):
-        """scalars: {name: number}; images: of one name, as in `pictures`."""
+        """Adds scalars {name: number} and images of one name, arrays as in `pictures`."""
         values = [tf.Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
         for picture in images:
             image = tf.Summary.Image(encoded_image_string=pictures.png(picture))
@@ -104,9 +102,9 @@ class _EventFile:
             os.makedirs(self._folder, exist_ok=True)
             paths = files.matching(self._folder, r'events\.out\.tfevents\..*')
             if self._path not in paths[-1:]:
-                # the name comes last, even if the clock was set back; no two processes share it
+                # this name sorts last even if the clock was set back; no two processes share it
                 times = [1 + int(then) for then in re.findall(r'tfevents\.(\d+)', str(paths))]
-                name = 'events.out.tfevents.%d.%d' % (max([time.time(), *times]), os.getpid())
+                name = f'events.out.tfevents.{int(max([time.time(), *times]))}.{os.getpid()}'
                 self._path = os.path.join(self._folder, name)
                 self._file = tf.io.TFRecordWriter(self._path)
                 self._write(file_version='brain.Event:2')
@@ -114,7 +112,7 @@ class _EventFile:
             self._file.flush()
         except checkpoints.WRITE_ERRORS as error:
             self._failed = True
-            command_line.say('%s: no more curves (%s)' % (self._folder, checkpoints.reason(error)))
+            console.say(f'{self._folder}: no more curves ({files.reason(error)})')
 
     def _write(self, **what):
         self._file.write(tf.Event(wall_time=time.time(), **what).SerializeToString())

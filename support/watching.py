@@ -1,54 +1,50 @@
-"""What is new in a folder into which another process saves, or somebody copies, checkpoints.
-
-Owns what has been restored for a test and what has been said about it. How good it is, `test` says.
-"""
+"""New checkpoints in a folder into which another process saves or copies them."""
 
 import contextlib
-import functools
 import os
 import re
 import time
 
-from . import checkpoints, command_line, files
+from . import checkpoints, console, files
 
-GRACE_SECS = 5  # in which what is damaged may turn out to be half of a copy
+GRACE_SECS = 5  # a damaged checkpoint may be a copy that needs this time to become whole
 LOOK_SECS = 0.5  # between two looks meanwhile
 
 
 class Watcher:
-    """Restores each checkpoint once, and gives those that are not whole time to become it."""
+    """Restores each checkpoint once. Gives a damaged checkpoint time to become whole."""
 
     def __init__(self, variables, wait):
-        """variables: {name in the checkpoint: variable}; wait: for a first checkpoint too."""
+        """variables: {name in the checkpoint: variable}; wait: whether to wait for a first one."""
         self._variables = variables
         self._wait = wait
-        self._tested = set()  # states of the files of a checkpoint
-        self._passed_over = None  # the state of a folder in which nothing else is whole
-        self._say_once = functools.lru_cache(maxsize=None)(command_line.say)
+        self._restored = set()  # states of checkpoints' files
+        self._damaged = None  # the state of a folder whose damage has had its time
+        self._say_once = console.say_once()
 
     def get_checkpoint_state(self, model_dir):
-        """Returns what checkpoints.get_checkpoint_state does. Without any checkpoint it waits for
-        one, if it is to, or if there has been one: so None is for good. It says where it looks.
+        """Returns the result of checkpoints.get_checkpoint_state. If there is no checkpoint, waits
+        for one if `wait` is set or one was restored before; otherwise returns None.
         """
         while True:
             ckpt = checkpoints.get_checkpoint_state(model_dir)
             if not ckpt:
                 what = 'waiting' if self._wait else 'looked'
-                self._say_once('%s for checkpoints in %s' % (what, os.path.abspath(model_dir)))
+                self._say_once(f'{what} for checkpoints in {os.path.abspath(model_dir)}')
             if ckpt or not self._wait:
                 return ckpt
             time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):
-        """Restores the current checkpoint or, if that stays damaged, the newest that is whole.
+        """Restores the current checkpoint. If that stays damaged, restores the newest whole one.
 
-        Returns whether it is new; it is not if it has been restored before, nor while the folder
-        changes. Raises checkpoints.CheckpointError.
+        Returns whether the checkpoint is new. It is not new if it was restored before, or if the
+        folder changes meanwhile. Raises checkpoints.CheckpointError.
         """
         folder, current = os.path.split(ckpt.model_checkpoint_path)
-        # before it is read, so that what takes its place meanwhile is new
-        state, tested = _state(folder), _state(folder, current + '.')
-        if state == self._passed_over or tested in self._tested:
+        # the state from before the restoring: a checkpoint that replaces this one then is new
+        state, restored = _state(folder), _state(folder, current + '.')
+        if state == self._damaged or restored in self._restored:
             return False
         try:
             checkpoints.restore_path(saver, sess, ckpt.model_checkpoint_path, self._variables)
@@ -57,25 +53,25 @@ class Watcher:
                 time.sleep(LOOK_SECS)
                 if _state(folder) != state:
                     return False
-            self._passed_over = state
+            self._damaged = state
             try:
                 checkpoints.restore(saver, sess, ckpt, self._variables, self._say_once)
             except checkpoints.DamagedError:
                 if not self._wait:
                     raise
-                self._say_once('%s; waiting for it' % error)
+                self._say_once(f'{error}; waiting for it')
                 return False
-            tested = _state(folder, os.path.basename(ckpt.model_checkpoint_path) + '.')
-        is_new = tested not in self._tested
-        self._tested.add(tested)
+            restored = _state(folder, os.path.basename(ckpt.model_checkpoint_path) + '.')
+        is_new = restored not in self._restored
+        self._restored.add(restored)
         self._wait = True
         return is_new
 
 
 def _state(folder, prefix=''):
-    """Returns what tells the files in a folder whose names begin with `prefix` from later ones."""
+    """Returns names, sizes, times and inodes of a folder's files whose names have the prefix."""
     state = []
-    with contextlib.suppress(OSError):  # they may be gone by now
+    with contextlib.suppress(OSError):  # the files may be gone by now
         for path in files.matching(folder, re.escape(prefix) + '.*'):
             stat = os.stat(path)
             state.append((path, stat.st_size, stat.st_mtime_ns, stat.st_ino))

@@ -1,0 +1,46 @@
+"""Lines on stderr: messages, and the progress line, which the next message overwrites."""
+
+import collections
+import contextlib
+import functools
+import os
+import shutil
+import sys
+import time
+
+PROGRESS_SECS = 0.2  # between two progress lines
+
+
+def say(line, end='\n'):
+    """Writes a line to stderr, over the progress line. With end='\\r' it is a progress line."""
+    if not sys.stderr:  # as in pythonw; print would take None for stdout
+        return
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
+        with contextlib.suppress(OSError):  # the width above is stdout's, which may be a file
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
+        line = (line[:width] if end == '\r' else line).ljust(width)
+    with contextlib.suppress(OSError):  # nobody reads stderr, which is no reason to end
+        print(line, end=end, file=sys.stderr, flush=True)
+
+
+def say_once():
+    """Returns a function like `say` that writes each different line only once."""
+    return functools.lru_cache(maxsize=None)(lambda line: say(line))
+
+
+def live_range(start, end, length):
+    """Yields the steps from `start` up to, not including, `end`. A terminal shows the progress.
+
+    length: of the whole run, in steps.
+    """
+    recent = collections.deque([(time.monotonic(), start)], maxlen=50)  # of the last ten seconds
+    for step in range(start, end):
+        now = time.monotonic()
+        if now - recent[-1][0] >= PROGRESS_SECS and sys.stderr and sys.stderr.isatty():
+            speed = (step - recent[0][1]) / (now - recent[0][0])
+            recent.append((now, step))
+            part, left = 100 * (step - end + length) // length, int((end - step) / speed)
+            time_left = f'{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left'
+            say(f'step {step} of {end}, {part}%, {speed:.1f} steps/s, {time_left}', '\r')
+        yield step
