@@ -23,9 +23,9 @@ GAP = 4  # pixels between two cells
 
 
 def png(picture):
-    """Returns the bytes of a PNG file of a picture."""
+    """Returns the bytes of a PNG file of a picture; a grey one may be [rows, columns], too."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        return sess.run(tf.image.encode_png(picture))
+        return sess.run(tf.image.encode_png(picture.reshape(*picture.shape[:2], -1)))
 
 
 def kernels(w):
