@@ -2,18 +2,15 @@ import gzip
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import support  # noqa: F401  # its settings, before a test file imports TensorFlow
 
-import numpy as np
 import pytest
+from helpers import DATA, ROOT, Folder, Noise, small_mnist
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DATA = os.path.join(ROOT, 'data')
 SIGNALS = [
     getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)
 ]
@@ -25,7 +22,7 @@ os.environ.pop('PYTHONUNBUFFERED', None)
 
 def pytest_configure(config):
     """With PYTHONWARNDEFAULTENCODING=1 our files may open none without naming its encoding."""
-    ours = 'support|mnist_lenet5|input_data|test_|conftest|reference'
+    ours = 'support|mnist_lenet5|input_data|test_|conftest|helpers|reference'
     for line in 'ignore::EncodingWarning', 'error::EncodingWarning:(%s)' % ours:
         if sys.version_info >= (3, 10):
             config.addinivalue_line('filterwarnings', line)
@@ -36,93 +33,12 @@ def pytest_runtest_setup(item):
         pytest.skip('needs POSIX')
 
 
-def idx(array):
-    """The bytes of an IDX file that holds a uint8 array."""
-    magic = 2048 + array.ndim
-    return struct.pack('>%dI' % (1 + array.ndim), magic, *array.shape) + array.tobytes()
-
-
-def small_mnist(train=20, test=10):
-    """The four files of a data set of noise: {name: uncompressed bytes}."""
-    random = np.random.RandomState(0)
-    files = {}
-    for prefix, n in ('train', train), ('t10k', test):
-        images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
-        files[prefix + '-images-idx3-ubyte'] = idx(images)
-        files[prefix + '-labels-idx1-ubyte'] = idx((np.arange(n) % 10).astype(np.uint8))
-    return files
-
-
 @pytest.fixture
 def small_dir(tmp_path):
     """A folder with a small data set, gzipped."""
     for name, content in small_mnist().items():
         (tmp_path / (name + '.gz')).write_bytes(gzip.compress(content))
     return tmp_path
-
-
-CHECKPOINT_VARIABLES = ['Variable'] + ['Variable_%d' % i for i in range(1, 9)]
-CHECKPOINT_VARIABLES += [name + '/ExponentialMovingAverage' for name in CHECKPOINT_VARIABLES[:8]]
-
-
-def write_checkpoint(folder, step, parameters, shadows):
-    """A checkpoint as training writes them, made of NumPy arrays."""
-    import tensorflow.compat.v1 as tf  # not above: some of the tests run without it
-
-    arrays = map(np.asarray, [*parameters, step, *shadows])
-    with tf.Graph().as_default(), tf.Session() as sess:
-        variables = {
-            name: tf.Variable(array.astype('i4' if array.dtype.kind == 'i' else 'f4'))
-            for name, array in zip(CHECKPOINT_VARIABLES, arrays)
-        }
-        sess.run(tf.global_variables_initializer())
-        folder.mkdir(exist_ok=True)
-        path = str(folder / 'mnist_model')
-        tf.train.Saver(variables).save(sess, path, step, write_meta_graph=False)
-
-
-class Noise:
-    """A foreign training set: nothing but next_batch and num_examples."""
-
-    num_examples = 4
-
-    def __init__(self):
-        self.random = np.random.RandomState(7)
-        self.batches = []
-
-    def next_batch(self, batch_size):
-        labels = self.random.randint(0, 10, batch_size)
-        self.batches.append((self.random.rand(batch_size, 784), np.eye(10)[labels]))
-        return self.batches[-1]
-
-
-class Happening(Noise):
-    """Noise, during whose n-th batch something happens, from 1."""
-
-    def __init__(self, n, happening):
-        super().__init__()
-        self.n, self.happening = n, happening
-
-    def next_batch(self, batch_size):
-        if len(self.batches) == self.n - 1:
-            self.happening()
-        return super().next_batch(batch_size)
-
-
-def send(*signums):
-    return lambda: [os.kill(os.getpid(), signum) for signum in signums]
-
-
-def at_first_call(monkeypatch, name, happening):
-    """Something happens before the first call of os.<name>."""
-    function = getattr(os, name)
-
-    def happen(*args):
-        monkeypatch.setattr(os, name, function)
-        happening()
-        return function(*args)
-
-    monkeypatch.setattr(os, name, happen)
 
 
 @pytest.fixture
@@ -174,34 +90,6 @@ def train_small(train, monkeypatch):
     return train
 
 
-def saved_steps(model):
-    return sorted(
-        int(name[len('mnist_model-') : -len('.index')])
-        for name in os.listdir(str(model))
-        if name.endswith('.index')
-    )
-
-
-def checkpoint_bytes(model, step):
-    files = [model / ('mnist_model-%d' % step + end) for end in ('.index', '.data-00000-of-00001')]
-    return [file.read_bytes() for file in files]
-
-
-def screen(text):
-    """What a terminal shows of a text: its lines, and the column of the cursor."""
-    lines, column = [''], 0
-    for character in text:
-        if character == '\n':
-            lines.append('')
-            column = 0
-        elif character == '\r':
-            column = 0
-        else:
-            lines[-1] = lines[-1][:column] + character + lines[-1][column + 1 :]
-            column += 1
-    return [line.rstrip() for line in lines], column
-
-
 ON_ADAM = """
 import sys
 sys.path.insert(0, %r)
@@ -210,7 +98,7 @@ import tensorflow.compat.v1 as tf
 
 tf.train.GradientDescentOptimizer = lambda learning_rate: tf.train.AdamOptimizer(0.001)
 import mnist_lenet5_backward
-command_line.run(mnist_lenet5_backward.main)
+command_line.launch(mnist_lenet5_backward.main)
 """
 
 
@@ -225,57 +113,6 @@ def trained(tmp_path_factory):
     command = [sys.executable, '-c', ON_ADAM % ROOT, *flags]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return folder
-
-
-class Folder:
-    """A folder of checkpoints of two small variables, of which one is their step."""
-
-    def __init__(self, path):
-        from support import checkpoints  # not above: some of the tests run without TensorFlow
-
-        import tensorflow.compat.v1 as tf
-
-        self.path, self.checkpoints = path, checkpoints
-        self.weight = tf.Variable(tf.zeros([1000]))
-        self.step = tf.Variable(0)
-        self.variables = {'Variable': self.weight, 'Variable_1': self.step}
-        self.saver, self.sess = tf.train.Saver(), tf.Session()
-        self.new = tf.placeholder(tf.int32)
-        weight = tf.fill([1000], tf.cast(self.new, tf.float32))
-        self.assign = [tf.assign(self.weight, weight), tf.assign(self.step, self.new)]
-
-    def __getitem__(self, name):
-        return self.path / name
-
-    def manager(self, name='mnist_model'):
-        return self.checkpoints.Manager(str(self.path / name), 7)
-
-    def save(self, *steps, name='mnist_model'):
-        """A process each, as a training is that is stopped and started again."""
-        for step in steps:
-            with self.manager(name) as manager:
-                self.sess.run(self.assign, {self.new: step})
-                manager.save(self.saver, self.sess, step)
-
-    def restore(self):
-        """Returns the name of what is restored, having looked into it."""
-        self.sess.run(self.assign, {self.new: -1})
-        ckpt = self.checkpoints.get_checkpoint_state(str(self.path))
-        self.checkpoints.restore(self.saver, self.sess, ckpt)
-        weight, step = self.sess.run([self.weight, self.step])
-        assert (weight == step).all()
-        name = os.path.basename(ckpt.model_checkpoint_path)
-        assert name.endswith('-%d' % step)
-        return name
-
-    def edit(self, old, new):
-        """Replaces a text once, in the first line of `checkpoint` that has it."""
-        text = self['checkpoint'].read_text(encoding='utf-8')
-        assert old in text
-        self['checkpoint'].write_text(text.replace(old, new, 1), encoding='utf-8')
-
-    def steps(self):
-        return saved_steps(self.path)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
-from conftest import CHECKPOINT_VARIABLES, Happening, Noise, saved_steps, write_checkpoint
+from helpers import CHECKPOINT_VARIABLES, Happening, Noise, saved_steps, write_checkpoint
 
 import mnist_lenet5_backward
 import mnist_lenet5_forward

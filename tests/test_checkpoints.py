@@ -14,7 +14,7 @@ from support import checkpoints, files
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import at_first_call
+from helpers import at_first_call
 
 DATA = '.data-00000-of-00001'
 TEMPORARY = '.mnist_lenet5_tmp'
@@ -251,9 +251,9 @@ def test_an_error_of_ours_is_no_full_disk(folder, monkeypatch, pauses, error):
 
 def test_reason():
     """Of an OSError without a number, and of TensorFlow's many lines, the one that matters."""
-    assert checkpoints.reason(OSError('no number')) == 'no number'
+    assert files.reason(OSError('no number')) == 'no number'
     error = tf.errors.DataLossError(None, None, 'first\nwhat matters\n\t [[node save]]\nrest')
-    assert checkpoints.reason(error) == 'what matters'
+    assert files.reason(error) == 'what matters'
 
 
 def test_a_file_that_cannot_be_deleted(folder, monkeypatch):
@@ -431,12 +431,12 @@ def test_the_list_as_others_write_it(folder, edit, capsys):
 
 def test_a_typing_error(folder, capsys):
     """A name that is no file and not in the list is refused; one in the list is only gone."""
-    checkpoints.refuse_typing_error(str(folder.path))
+    checkpoints.check_current_exists(str(folder.path))
     folder.save(1, 2, 10)
-    checkpoints.refuse_typing_error(str(folder.path))
+    checkpoints.check_current_exists(str(folder.path))
     folder.edit('"mnist_model-10"', '"mnist_model-33"')
     with pytest.raises(checkpoints.CheckpointError) as caught:
-        checkpoints.refuse_typing_error(str(folder.path))
+        checkpoints.check_current_exists(str(folder.path))
     line = (
         '%s: there is no mnist_model-33; name one of mnist_model-10, mnist_model-2, mnist_model-1'
     )
@@ -444,7 +444,7 @@ def test_a_typing_error(folder, capsys):
     folder.edit('"mnist_model-33"', '"mnist_model-2"')
     for suffix in '.index', DATA:
         folder['mnist_model-2' + suffix].unlink()
-    checkpoints.refuse_typing_error(str(folder.path))
+    checkpoints.check_current_exists(str(folder.path))
     assert folder.restore() == 'mnist_model-10'
     err = capsys.readouterr().err
     assert 'mnist_model-2.index is missing); taking mnist_model-10 instead' in err
@@ -453,7 +453,7 @@ def test_a_typing_error(folder, capsys):
 def test_what_notepad_makes_of_it(folder, capsys):
     folder.save(1)
     folder['checkpoint.txt'].write_text('model_checkpoint_path: "x"', encoding='utf-8')
-    checkpoints.refuse_typing_error(str(folder.path))
+    checkpoints.check_current_exists(str(folder.path))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('%s: is not read; ' % folder['checkpoint.txt'])
     assert 'rename it to `checkpoint`' in line

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import idx
+from helpers import idx
 
 import input_data
 import mnist_lenet5_backward

@@ -8,7 +8,7 @@ import os
 import threading
 
 import pytest
-from conftest import small_mnist
+from helpers import small_mnist
 
 import input_data
 

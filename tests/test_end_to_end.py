@@ -17,7 +17,7 @@ from pathlib import Path
 from support import command_line, training
 
 import pytest
-from conftest import (
+from helpers import (
     DATA,
     ROOT,
     checkpoint_bytes,
@@ -37,7 +37,7 @@ import sys
 sys.path[:0] = [%r, %r]
 import mnist_lenet5_backward
 from support import command_line
-from conftest import Noise
+from helpers import Noise
 from types import SimpleNamespace
 
 def main():
@@ -47,7 +47,7 @@ def main():
     mnist_lenet5_backward.MODEL_SAVE_PATH = sys.argv[1]
     mnist_lenet5_backward.backward(SimpleNamespace(train=Noise()))
 
-command_line.run(main)
+command_line.launch(main)
 """
 ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
 MINUTE = 60  # for a busy machine, not a measurement
@@ -121,7 +121,7 @@ def main(tmp_path, monkeypatch, capsys):
     def run(script, *flags):
         monkeypatch.setattr('sys.argv', ['mnist_lenet5_%s.py' % script, *flags])
         with pytest.raises(SystemExit) as ended:
-            command_line.run(modules[script].main)
+            command_line.launch(modules[script].main)
         captured = capsys.readouterr()
         return ended.value.code or 0, captured.out.splitlines(), captured.err.splitlines()
 

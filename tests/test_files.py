@@ -9,7 +9,7 @@ from unittest.mock import Mock
 from support import files
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 HOLD = """
 import sys

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow
 import tensorflow.compat.v1 as tf
-from conftest import DATA, ROOT, idx
+from helpers import DATA, ROOT, idx
 from test_download import OTHER_FILES, other_data, serve  # noqa: F401, it is a fixture
 
 import input_data

@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import DATA, idx, small_mnist
+from helpers import DATA, idx, small_mnist
 
 import input_data
 

@@ -8,7 +8,7 @@ import lecture
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CHECKPOINT_VARIABLES, ROOT
+from helpers import CHECKPOINT_VARIABLES, ROOT
 
 import input_data
 import mnist_lenet5_backward

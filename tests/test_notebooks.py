@@ -1,7 +1,7 @@
 """The scripts in the cells of a real Jupyter kernel, which goes on whatever happens in one."""
 
 import pytest
-from conftest import ROOT, small_mnist
+from helpers import ROOT, small_mnist
 
 nbformat = pytest.importorskip('nbformat')
 nbclient = pytest.importorskip('nbclient')

@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 PAGES = ['README.md', 'README.zh-CN.md', 'data/README.md']
 PAGES += [

@@ -8,7 +8,7 @@ import sys
 import support
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 LECTURE = ['mnist_lenet5_test', 'mnist_lenet5_backward', 'mnist_lenet5_forward']  # downwards
 RUN_TIME_FILES = [

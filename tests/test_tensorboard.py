@@ -9,7 +9,7 @@ from support import checkpoints, pictures, tensorboard
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CHECKPOINT_VARIABLES
+from helpers import CHECKPOINT_VARIABLES
 
 import mnist_lenet5_backward
 

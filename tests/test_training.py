@@ -16,7 +16,7 @@ from support import checkpoints, files, training
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (
+from helpers import (
     SIGNALS,
     Happening,
     at_first_call,
@@ -192,7 +192,7 @@ def test_seed(tmp_path, capsys):
 
     def chosen(seed=None):
         """The chosen one, and the line about it if there is one."""
-        number = training.choose_seed(str(tmp_path), 1, seed)
+        number = checkpoints.choose_seed(str(tmp_path), 1, seed)
         said = capsys.readouterr().err
         line = re.fullmatch('(.*): has (.*); going on with seed (.*)\n', said)
         assert not said or (line.group(1), line.group(3)) == (str(kept), str(number))

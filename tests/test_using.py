@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
-from conftest import DATA, ROOT, write_checkpoint
+from helpers import DATA, ROOT, write_checkpoint
 
 import input_data
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CHECKPOINT_VARIABLES, DATA, ROOT
+from helpers import CHECKPOINT_VARIABLES, DATA, ROOT
 
 OTHER_PYTHON = os.environ.get('OTHER_PYTHON')
 pytestmark = pytest.mark.skipif(

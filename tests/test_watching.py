@@ -10,7 +10,7 @@ from support import checkpoints, watching
 import numpy as np
 import pytest
 import reference
-from conftest import write_checkpoint
+from helpers import write_checkpoint
 
 import mnist_lenet5_backward
 import mnist_lenet5_test

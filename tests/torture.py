@@ -34,7 +34,7 @@ os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 from support import checkpoints, command_line, training, watching  # noqa: E402
 
 import tensorflow.compat.v1 as tf  # noqa: E402
-from conftest import Folder  # noqa: E402
+from helpers import Folder  # noqa: E402
 
 import input_data  # noqa: E402
 import mnist_lenet5_backward  # noqa: E402
@@ -71,7 +71,7 @@ def fork(function, log):
         for stream, name in (1, '.out'), (2, '.err'):
             os.dup2(os.open(log + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in background
-        command_line.run(function)
+        command_line.launch(function)
     except SystemExit as ended:
         status = ended.code or 0
     finally:

@@ -19,7 +19,7 @@ import pytest
 import reference
 import sheets
 import tensorflow.compat.v1 as tf
-from conftest import DATA, ROOT, write_checkpoint
+from helpers import DATA, ROOT, write_checkpoint
 
 import input_data
 import mnist_lenet5_app

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sheets
 import tensorflow.compat.v1 as tf
-from conftest import DATA
+from helpers import DATA
 
 import input_data
 import mnist_lenet5_forward

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
-from conftest import write_checkpoint
+from helpers import write_checkpoint
 from PIL import Image
 
 import mnist_lenet5_forward
