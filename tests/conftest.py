@@ -9,12 +9,7 @@ from types import SimpleNamespace
 import support  # noqa: F401  # its settings, before a test file imports TensorFlow
 
 import pytest
-from helpers import DATA, ROOT, Folder, Noise, small_mnist
-
-SIGNALS = [
-    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)
-]
-
+from helpers import DATA, ROOT, SIGNALS, Folder, Noise, small_mnist
 
 # it would hide from the tests of the scripts what buffers do
 os.environ.pop('PYTHONUNBUFFERED', None)

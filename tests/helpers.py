@@ -1,12 +1,16 @@
 """What several test files share, apart from fixtures."""
 
 import os
+import signal
 import struct
 
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
+SIGNALS = [
+    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)
+]
 
 
 def idx(array):

@@ -357,7 +357,7 @@ def test_nothing_is_whole(folder):
         for content in None, b'':
             if content is not None:
                 folder['mnist_model-9.index'].write_bytes(content)
-            with pytest.raises(checkpoints.CheckpointError, match='no whole.*to train anew') as e:
+            with pytest.raises(checkpoints.CheckpointError, match='whole.*empty') as e:
                 folder.restore()
             assert '\n' not in str(e.value)
         assert folder['checkpoint'].read_bytes() == state

@@ -274,5 +274,5 @@ def test_errors_are_one_line(main, tmp_path, monkeypatch, script):
             status, lines, err = main(script, '--bfloat16')
         assert (status, lines) == (1, []) and err[-1].startswith('error: --bfloat16: TensorFlow ')
     status, lines, err = main(script, '--model_dir', 'a*')
-    assert (status, lines) == (1, []) and err[-1].startswith('error: a*: TensorFlow takes ')
+    assert (status, lines) == (1, []) and err[-1].startswith('error: a*: TensorFlow reads ')
     assert not Path('a*').exists()

@@ -30,8 +30,8 @@ def test_a_lock_is_held_by_one_process(tmp_path):
         assert other.stdout.readline().startswith(b'taken')
         with pytest.raises(files.LockError) as caught:
             lock.take()
-        line = '%s: process %d trains in this folder; stop it, or use another --model_dir'
-        assert str(caught.value) == line % (path, other.pid) and caught.value.exit_status == 1
+        assert str(caught.value).startswith('%s: process %d trains' % (path, other.pid))
+        assert caught.value.exit_status == 1
     lock.take()  # the other has ended, without a release
     assert files.read(path) == b'%d\n' % os.getpid()
     lock.release()
@@ -109,7 +109,7 @@ def test_matching(tmp_path):
 def test_a_file_that_is_no_lock_is_left_alone(tmp_path, content):
     path = tmp_path / 'lock'
     path.write_text(content, encoding='utf-8')
-    with pytest.raises(files.LockError, match='is not the lock of a training; rename it'):
+    with pytest.raises(files.LockError, match='not the lock.*rename'):
         files.Lock(str(path)).take()
     assert path.read_text(encoding='utf-8') == content
 
