@@ -6,15 +6,15 @@ prints a line and saves a checkpoint at steps 1, 101, 201, ... and at the last:
 
     After 1 training step(s), loss on training batch is 5.17794.
 
-Press Ctrl-C to stop; run it again to go on as if it had not stopped. --help lists the flags.
-What differs from the lecture, and why: docs/differences.md
+Press Ctrl-C to stop. Run the same command again to continue as if the training had not stopped.
+--help lists the flags. docs/differences.md lists the differences from the lecture, with reasons.
 """
 
 # before TensorFlow, for its settings
 from support import checkpoints, command_line, training
 
 import tensorflow.compat.v1 as tf
-import input_data  # for the vanished tensorflow.examples.tutorials.mnist
+import input_data  # replaces the vanished tensorflow.examples.tutorials.mnist
 import mnist_lenet5_forward
 import numpy as np
 
@@ -27,29 +27,29 @@ MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
 MODEL_NAME = 'mnist_model'  # and the step: mnist_model-301
 SAVE_STEPS = 100  # from one checkpoint to the next
-SEED = 1  # of all random numbers of a new training; one that is resumed keeps its own
+SEED = 1  # of all random numbers of a new training; a resumed training keeps its seed
 
 
 def backward(mnist, seed=None, bfloat16=False):
     """Trains on mnist.train up to the next multiple of STEPS, from the current checkpoint if
     there is one.
 
-    mnist.train needs `num_examples` and `next_batch(n)`, which returns grey levels [n, 784]
-    and one-hot labels [n, 10]; a resumed run gives the bits of an uninterrupted one if it also
-    has input_data's `seek`. seed: instead of SEED, or of the resumed training's own;
-    bfloat16: compute in 16 bits and not 32, on processors that can.
+    mnist.train needs `num_examples` and `next_batch(n)`, which returns grey levels [n, 784] and
+    one-hot labels [n, 10]. With input_data's `seek`, a resumed run gives the same bits as an
+    uninterrupted one. seed: overrides SEED and the seed of the resumed training; bfloat16: whether
+    to multiply 16-bit numbers, on processors that can.
 
     Raises support's checkpoints.CheckpointError, files.LockError, training.TrainingError and
     training.Interrupted.
     """
-    # all that keeps a training from losing anything: its seed, session, steps and saves
+    # keeps a training from losing anything: owns its seed, session, steps and saves
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # TensorFlow 2's kind of variable: the loss is surely that of the weights before the update
+        # TensorFlow 2's kind of variable: it guarantees that the loss is from before the update
         tf.get_variable_scope().set_use_resource(True)
 
-        # placeholders are like a function's parameters: every sess.run feeds them anew
+        # placeholders are like a function's parameters: every sess.run feeds them
         x = tf.placeholder(
             tf.float32,
             [
@@ -64,14 +64,14 @@ def backward(mnist, seed=None, bfloat16=False):
         y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
         global_step = tf.Variable(0, trainable=False)  # counts the steps, see minimize
 
-        # Cross entropy, [BATCH_SIZE]: softmax makes probabilities of the logits, and this is minus
-        # the log of the right digit's probability; argmax gives its number.
+        # Cross entropy, [BATCH_SIZE]: minus the log of the right digit's probability. The softmax
+        # makes probabilities of the logits, argmax makes class numbers of the one-hot labels.
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
         cem = tf.reduce_mean(ce)  # a mean does not grow with BATCH_SIZE
-        loss = cem + tf.add_n(tf.get_collection('losses'))  # and get_weight's four L2 terms
+        loss = cem + tf.add_n(tf.get_collection('losses'))  # plus get_weight's four L2 terms
 
-        # Large at first, to get near, then smaller and calmer: base * decay ** (step / steps of an
-        # epoch). staircase rounds the exponent down, to one stair per epoch.
+        # base * decay ** (step / steps of an epoch): large at first, to come near the minimum, then
+        # smaller and calmer. staircase rounds the exponent down: one rate per epoch.
         learning_rate = tf.train.exponential_decay(
             LEARNING_RATE_BASE,
             global_step,
@@ -84,15 +84,15 @@ def backward(mnist, seed=None, bfloat16=False):
             loss, global_step=global_step
         )
 
-        # Each trainable variable gets a shadow of the same initial value, which is less noisy and
-        # what is tested: decay * shadow + (1 - decay) * variable. The decay grows with the step,
-        # min(MOVING_AVERAGE_DECAY, (1 + step) / (10 + step)).
+        # Each trainable variable gets a less noisy shadow, which the test uses. It begins with the
+        # variable's value and becomes decay * shadow + (1 - decay) * variable at each step, where
+        # decay = min(MOVING_AVERAGE_DECAY, (1 + step) / (10 + step)).
         ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
-        # First the step and then the average: the lecture leaves their order open.
+        # The average comes after the step; the lecture leaves the order open.
         with tf.control_dependencies([train_step]):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
-            train_op = tf.no_op(name='train')  # one name for both, to run them together
+            train_op = tf.no_op(name='train')  # one name, to run both together
             step_taken = global_step.read_value()  # global_step may be read before its update
 
         saver = tf.train.Saver()
@@ -101,14 +101,14 @@ def backward(mnist, seed=None, bfloat16=False):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
-            # What an earlier run has saved takes the place of the initial values. The two calls are
-            # TensorFlow's, with care for damaged files.
+            # The current checkpoint replaces the initial values. The two calls are TensorFlow's,
+            # with care for damaged files.
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
-            # The lecture's range(STEPS), but from the restored step to before run.end, the next
-            # multiple. step, which is read after the update, is i + 1.
+            # The lecture has range(STEPS). This goes from the restored step to before run.end, the
+            # next multiple of STEPS. step is read after the update, so it is i + 1.
             for i in run.steps(mnist.train, BATCH_SIZE, STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
@@ -130,7 +130,7 @@ def backward(mnist, seed=None, bfloat16=False):
                         % (step, loss_value),
                         flush=True,
                     )
-                    run.save(step, loss_value)  # saver.save, and the curves
+                    run.save(step, loss_value)  # saver.save, plus the curves
 
 
 def main():

@@ -6,7 +6,7 @@
     fc1     [n, 512]          fully connected from 7 * 7 * 64 = 3136 nodes, ReLU, dropout
     y       [n, 10]           fully connected: the logits, scores before the softmax
 
-1,663,370 parameters in eight variables, in a checkpoint as `Variable` to `Variable_7`.
+It has 1,663,370 parameters in eight variables. A checkpoint calls them `Variable` to `Variable_7`.
 """
 
 import tensorflow.compat.v1 as tf  # TensorFlow 1's functions, in 1.14 and every later one
@@ -25,14 +25,14 @@ OUTPUT_NODE = 10  # classes, one for each digit
 
 
 def get_weight(shape, regularizer):
-    """Returns a weight of `shape`, drawn from a normal distribution of standard deviation 0.1;
-    what is farther than twice that from zero is drawn again.
+    """Returns a weight of `shape`, drawn from a normal distribution with standard deviation 0.1.
+    A value farther than 0.2 from zero is drawn again.
 
-    Unless `regularizer` (a float) is None, regularizer * sum(w ** 2) / 2 goes into the
-    collection 'losses': what tf.contrib.layers.l2_regularizer(regularizer)(w) was.
+    Unless `regularizer` (a float) is None, adds regularizer * sum(w ** 2) / 2 to the collection
+    'losses'. tf.contrib.layers.l2_regularizer(regularizer)(w) computed the same.
     """
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
-    if regularizer is not None:  # large weights cost something: they fit the noise as well
+    if regularizer is not None:  # large weights fit the noise too, so they cost something
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
 
@@ -44,25 +44,25 @@ def get_bias(shape):
 
 
 def conv2d(x, w):
-    """Convolves x [n, rows, columns, channels] with w [rows, columns, channels, kernels] in steps
-    of one row and one column. 'SAME' adds zeros around x, so that the result is
+    """Returns the convolution of x [n, rows, columns, channels] with w [rows, columns, channels,
+    kernels], in steps of one pixel. 'SAME' adds zeros around x, so the result is
     [n, rows, columns, kernels].
     """
     return tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
 
 
 def max_pool_2x2(x):
-    """Takes the largest of every 2x2 pixels: [n, rows, columns, channels] becomes
+    """Returns the largest of every 2x2 pixels. x is [n, rows, columns, channels], the result is
     [n, rows / 2, columns / 2, channels], rounded up.
     """
     return tf.nn.max_pool(x, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
 
 
 def dropout(x, rate, seed=None):
-    """Sets each element of x to zero with probability `rate`, and divides the others by 1 - rate,
-    so that their sum stays about the same.
+    """Returns x with each element set to zero with probability `rate`. The others are divided by
+    1 - rate, so that the sum stays about the same.
 
-    seed: two integers, the same two always drop the same elements; None: new ones every time.
+    seed: two integers. The same two drop the same elements; None drops others every time.
     """
     if seed is None:
         return tf.nn.dropout(x, rate=rate)
@@ -71,27 +71,26 @@ def dropout(x, rate, seed=None):
 
 
 def forward(x, train, regularizer, seed=None):
-    """Returns the logits [n, 10] of x [n, 28, 28, 1], float32; n may be unknown.
+    """Returns the logits [n, 10] of x [n, 28, 28, 1], float32. n may be unknown.
 
-    `train` (a bool) puts dropout behind the first fully connected layer; `regularizer`
-    is get_weight's, `seed` dropout's. Every call makes new variables: build one network per
-    graph.
+    train: whether dropout follows the first fully connected layer; regularizer: see get_weight;
+    seed: see dropout. Every call makes new variables, so build one network per graph.
     """
-    # first layer: convolution, and a pooling that halves the rows and the columns
+    # first layer: a convolution, then a pooling that halves the rows and the columns
     conv1_w = get_weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
     conv1_b = get_bias([CONV1_KERNEL_NUM])
     conv1 = conv2d(x, conv1_w)  # [n, 28, 28, 32]
     relu1 = tf.nn.relu(tf.nn.bias_add(conv1, conv1_b))
     pool1 = max_pool_2x2(relu1)  # [n, 14, 14, 32]
 
-    # second layer: each of its kernels has as many channels as the first layer has kernels
+    # second layer: each kernel has as many channels as the first layer has kernels
     conv2_w = get_weight([CONV2_SIZE, CONV2_SIZE, CONV1_KERNEL_NUM, CONV2_KERNEL_NUM], regularizer)
     conv2_b = get_bias([CONV2_KERNEL_NUM])
     conv2 = conv2d(pool1, conv2_w)  # [n, 14, 14, 64]
     relu2 = tf.nn.relu(tf.nn.bias_add(conv2, conv2_b))
     pool2 = max_pool_2x2(relu2)  # [n, 7, 7, 64]
 
-    # a row per image for the fully connected layers
+    # one row per image for the fully connected layers
     pool_shape = pool2.get_shape().as_list()
     nodes = pool_shape[1] * pool_shape[2] * pool_shape[3]
     reshaped = tf.reshape(pool2, [-1, nodes])  # [n, 3136]; -1, because n may be unknown
@@ -100,7 +99,7 @@ def forward(x, train, regularizer, seed=None):
     fc1_w = get_weight([nodes, FC_SIZE], regularizer)
     fc1_b = get_bias([FC_SIZE])
     fc1 = tf.nn.relu(tf.matmul(reshaped, fc1_w) + fc1_b)  # [n, 512]
-    if train:  # against overfitting: no neuron can rely on another that may be dropped
+    if train:  # against overfitting: no neuron can rely on one that may be dropped
         fc1 = dropout(fc1, 0.5, seed)
 
     # fourth layer: fully connected, without a ReLU

@@ -2,12 +2,11 @@
 
     python mnist_lenet5_test.py --wait
 
-looks for one every five seconds, until Ctrl-C, and prints
+looks for a new checkpoint every five seconds, until you press Ctrl-C, and prints
 
     After 301 training step(s), test accuracy = 0.8694
 
---help lists the flags.
-What differs from the lecture, and why: docs/differences.md
+--help lists the flags. docs/differences.md lists the differences from the lecture, with reasons.
 """
 
 import time
@@ -28,10 +27,9 @@ TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
 def test(mnist, wait=False, once=False, mistakes=None):
     """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
 
-    Runs until it is stopped, but for two cases: if there is no checkpoint, and it is not to `wait`
-    for one, it returns None; with `once`, the accuracy (0 to 1) of the first. A picture of the
-    digits read wrongly, at most 16 for each pair of classes, goes to the file `mistakes`, a path or
-    None.
+    Runs until it is stopped. With `once`, returns the accuracy (0 to 1) of the first checkpoint.
+    Without any checkpoint, returns None unless `wait` is set. mistakes: path of a PNG file for the
+    misread digits, at most 16 for each pair of classes; or None.
 
     mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
     Raises support's checkpoints.CheckpointError.
@@ -51,16 +49,16 @@ def test(mnist, wait=False, once=False, mistakes=None):
         y = mnist_lenet5_forward.forward(x, False, None)
 
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
-        # {name of a shadow in the checkpoint: its variable}: the averages are what is tested
+        # {name of a shadow in the checkpoint: variable}: the test uses the averages
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
 
-        # whether each digit is read rightly; as 0 or 1, the mean of these is the accuracy
+        # whether each digit is read correctly; the mean of these, as 0 or 1, is the accuracy
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
         curves = tensorboard.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test)
-        watcher = watching.Watcher(ema_restore, wait)  # so that each is tested once
+        watcher = watching.Watcher(ema_restore, wait)  # so that each checkpoint is tested once
         while True:
             with tf.Session() as sess:
                 ckpt = watcher.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
@@ -77,7 +75,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
                                 mnist_lenet5_forward.NUM_CHANNELS,
                             ),
                         )
-                        # in chunks, for the memory; these are then fed in the place of y
+                        # in chunks, to save memory; the logits then replace y in the feed
                         logits = run_in_chunks(sess, y, x, reshaped_x)
                         accuracy_score = sess.run(
                             accuracy, feed_dict={y: logits, y_: mnist.test.labels}
@@ -99,7 +97,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
 
 
 def run_in_chunks(sess, fetch, placeholder, values):
-    """Returns `fetch`, one for each of the `values`, which are fed TEST_BATCH_SIZE at a time."""
+    """Returns `fetch` for all `values`. Feeds them to the placeholder TEST_BATCH_SIZE at a time."""
     chunks = np.split(values, range(TEST_BATCH_SIZE, len(values), TEST_BATCH_SIZE))
     return np.concatenate([sess.run(fetch, feed_dict={placeholder: chunk}) for chunk in chunks])
 
@@ -118,4 +116,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.launch(main, niceness=19)  # a training beside it goes first
+    command_line.launch(main, niceness=19)  # a training beside it has priority

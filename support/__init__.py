@@ -1,9 +1,9 @@
-"""The care around training and testing. Imported before TensorFlow, which reads these settings."""
+"""The care around training and testing. Import it before TensorFlow, which reads these settings."""
 
 import os
 
-# its faster arithmetic, oneDNN, which by itself it uses on some processors only
+# oneDNN, TensorFlow's faster arithmetic, which is off by default on some processors
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
-# no more memory of a graphics card than it needs, so that a test fits beside a training
+# take only the needed memory of a graphics card, so that a test fits beside a training
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')  # warnings, but not its information

@@ -47,7 +47,7 @@ def parse_training(steps, model_dir, seed):
     made.add_argument('--steps', type=int, default=steps, metavar='N', help=text)
     text = f'decides all random numbers (the seed of the resumed training, or {seed})'
     made.add_argument('--seed', type=int, metavar='N', help=text)
-    text = 'compute in 16 bits: about twice as fast on processors with AMX, slower without'
+    text = 'multiply 16-bit numbers: faster on processors with AMX (docs/speed.md)'
     made.add_argument('--bfloat16', action='store_true', help=text)
     args = made.parse_args(arguments())
     if args.steps < 1:
