@@ -61,9 +61,8 @@ ROWS = {
 
 
 def train(data, row, seed, steps, digits):
-    """Trains a row, or finishes its training. Returns its result, a dict; see `measure`."""
-    train_set = data.train.images[:digits], data.train.labels[:digits]
-    few = input_data.DataSet(*train_set, dtype=np.uint8)  # the images are scaled already
+    """Trains a row on scaled images, or finishes its training. Returns what it measures."""
+    few = input_data.DataSet(data.train.images[:digits], data.train.labels[:digits], dtype=np.uint8)
     times, next_batch = [], few.next_batch
     few.next_batch = lambda size: times.append(time.perf_counter()) or next_batch(size)
     folder = f'{ROOT}/model/experiments/{row}-{steps}-steps-{digits}-digits-seed-{seed}/'
@@ -101,8 +100,9 @@ def measure(folder, parts):
     return found
 
 
-def verdict(results, row, key='accuracy'):
+def verdict(results, row):
     """Is the baseline better? All seeds must agree, by more in the mean than its own spread."""
+    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'  # its averages are compared with that
     baseline = {r['seed']: r['accuracy'] for r in results if r['row'] == 'baseline'}
     gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])
     if min(gains) <= 0 <= max(gains) or abs(gains.mean()) <= np.ptp(list(baseline.values())):
@@ -111,15 +111,15 @@ def verdict(results, row, key='accuracy'):
 
 
 def table(results):
-    """Returns Markdown. The baseline's verdict is on its averaged weights against its raw ones."""
-    keys = list(results[0])[len(RUN) :]
-    lines = ['| row | seeds | verdict | %s |' % ' | '.join(keys), '|---' * (3 + len(keys)) + '|']
+    """Returns Markdown, accuracies in percent: mean (smallest to largest of the seeds)."""
+    keys = 'accuracy', 'raw_accuracy', 'train_accuracy', 'cross_entropy', 'ms_per_step'
+    lines = ['| row | seeds | %s | parameters | verdict |' % ' | '.join(keys), '|---' * 9 + '|']
     for row in dict.fromkeys(r['row'] for r in results):
         found = [r for r in results if r['row'] == row]
-        said = verdict(results, row, 'raw_accuracy' if row == 'baseline' else 'accuracy')
-        values = [[r[key] for r in found] for key in keys]
-        cells = ['%.7g (%.7g to %.7g)' % (np.mean(v), min(v), max(v)) for v in values]
-        lines.append('| %s | %d | %s | %s |' % (row, len(found), said, ' | '.join(cells)))
+        values = [[r[key] * (100 if 'accuracy' in key else 1) for r in found] for key in keys]
+        cells = ['%.4g (%.4g to %.4g)' % (np.mean(v), min(v), max(v)) for v in values]
+        cells += [format(found[0]['parameters'], ','), verdict(results, row)]
+        lines.append('| %s | %d | %s |' % (row, len(found), ' | '.join(cells)))
     return '\n'.join(lines)
 
 
