@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import sys
 
 import support
@@ -10,7 +11,9 @@ import support
 import pytest
 from helpers import ROOT
 
-LECTURE = ['mnist_lenet5_test', 'mnist_lenet5_backward', 'mnist_lenet5_forward']  # downwards
+LECTURE = ['mnist_lenet5_test', 'mnist_lenet5_backward', 'mnist_lenet5_forward']
+# a file or a folder each; from the top, and each imports only rooms further down
+ROOMS = ['mnist_lenet5_app', 'handwriting', *LECTURE, 'input_data', 'support']
 RUN_TIME_FILES = [
     os.path.join(folder, name)
     for folder in (ROOT, os.path.join(ROOT, 'support'), os.path.join(ROOT, 'handwriting'))
@@ -37,13 +40,18 @@ def imports(path):
 
 
 def test_nothing_imports_upwards():
-    ours = {'input_data', 'handwriting', 'mnist_lenet5_app', *LECTURE}
+    """And the drawing in docs/development.md has every import of one room from another."""
+    found = {}
     for path in RUN_TIME_FILES:
-        if os.path.dirname(path) == os.path.join(ROOT, 'support'):
-            assert not ours & set(imports(path)), path
-    for i, name in enumerate(LECTURE):
-        above = {'handwriting', 'mnist_lenet5_app', *LECTURE[: i + 1]}
-        assert not above & set(imports(os.path.join(ROOT, name + '.py'))), name
+        room = re.split(r'[./\\]', os.path.relpath(path, ROOT))[0]
+        found.setdefault(room, set()).update(set(imports(path)) & set(ROOMS) - {room})
+    for i, room in enumerate(ROOMS):
+        assert found[room] <= set(ROOMS[i + 1 :]), room
+    with open(os.path.join(ROOT, 'docs', 'development.md'), encoding='utf-8') as file:
+        drawing = file.read().split('```')[1].strip()
+    drawn = [re.findall(r'(\w+)(?:\.py|/)', line) for line in drawing.split('\n')]
+    assert [room for room, *_ in drawn] == ROOMS
+    assert {room: set(below) for room, *below in drawn} == found
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason='needs sys.stdlib_module_names')
