@@ -1,4 +1,4 @@
-"""Serves the page and its answers on 127.0.0.1, and refuses all that no such page would ask.
+"""Serves the page and its answers on 127.0.0.1, and refuses what the page itself would never ask.
 
 The threat is another web site, open in the same browser: it can send requests here, under a name
 of its own that leads to 127.0.0.1 as well. Other users of the machine are not kept out.
@@ -20,7 +20,7 @@ FILES = {
     '/words.js': ('words.js', 'text/javascript; charset=utf-8'),
     '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
 }
-OCTETS = 'application/octet-stream'  # of requests: no other site can send it without asking first
+OCTETS = 'application/octet-stream'  # a type that no other site can send without asking first
 HOSTS = re.compile(r'(127\.0\.0\.1|localhost)(:\d{1,5})?')
 HEADERS = {
     'Content-Security-Policy': "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
@@ -32,19 +32,19 @@ HEADERS = {
 
 
 class PortError(Exception):
-    """There can be no server at a port; one line says why, and what to do."""
+    """The server cannot use the port; the text is one line that says why and what to do."""
 
     exit_status = 1
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """The page and its answers at a port of 127.0.0.1; `serve_forever` serves them."""
+    """Serves the page and its answers at a port of 127.0.0.1, in `serve_forever`."""
 
     allow_reuse_address = os.name == 'posix'  # elsewhere a second server could take the same port
     daemon_threads = True
 
     def __init__(self, port, answers):
-        """answers: {path: (most bytes of a request, function from bytes to bytes)}.
+        """answers: {path: (maximal bytes of a request, function from bytes to bytes)}.
 
         Raises PortError.
         """
@@ -62,7 +62,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """One connection."""
+    """Handles the requests of one connection."""
 
     protocol_version = 'HTTP/1.1'
     timeout = 30  # seconds without a byte from a client
@@ -71,7 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     error_content_type = 'text/plain; charset=utf-8'
 
     def parse_request(self):
-        """Refuses, whatever the method, a request by another name or from another site."""
+        """Refuses a request under another name or from another site, whatever its method."""
         if not super().parse_request():
             return False
         host = self.headers.get('Host', '')
@@ -99,16 +99,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(415)
         elif not length.isdecimal():
             self.send_error(411)
-        elif int(length) > most:
+        elif len(length) > 12 or int(length) > most:
             self.send_error(413)
         else:
-            try:
-                body = answer(self.rfile.read(int(length)))
-            except Exception as error:  # of ours: the page shows it, and goes on
-                traceback.print_exc()
-                self.send_error(500, explain='%s: %s' % (type(error).__name__, error))
+            body = self.rfile.read(int(length))
+            if len(body) < int(length):
+                self.send_error(400, explain='the body ends early')
             else:
-                self._send(OCTETS, body)
+                self._answer(answer, body)
+
+    def _answer(self, answer, body):
+        try:
+            content = answer(body)
+        except Exception as error:  # a mistake of ours: the page shows a line and goes on
+            traceback.print_exc()
+            self.send_error(500, explain='%s: %s' % (type(error).__name__, error))
+        else:
+            self._send(OCTETS, content)
 
     def _send(self, content_type, body):
         self.send_response(200)
@@ -123,12 +130,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *args):
-        """Not a line for each request."""
+        """Writes no line for a request."""
 
 
 def open_in_browser(address):
-    """Opens a page in the browser of the desktop; without one, a text browser would take the
-    terminal.
+    """Opens a page in the browser of the desktop.
+
+    Does nothing without a desktop, where a text browser would take over the terminal.
     """
     desktop = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
     if desktop or sys.platform in ('win32', 'darwin'):
