@@ -6,15 +6,15 @@ prints what is written on each picture:
 
     photo.jpg: 7 (99.8%)
 
-Without pictures it serves a page to draw on, which shows the layers of the network as you draw, by
-the newest checkpoint of a training that goes on beside it. --help lists the flags.
+Without pictures it serves a page to draw on. The page shows the layers of the network as you draw,
+by the newest checkpoint of a training that runs beside it. --help lists the flags.
 """
 
 import argparse
 import sys
 import threading
 
-# before TensorFlow, for its settings
+# before TensorFlow, whose settings it makes
 from support import checkpoints, command_line, files
 
 import tensorflow.compat.v1 as tf
@@ -24,19 +24,26 @@ import mnist_lenet5_forward
 
 try:
     from handwriting import digit, layers, live, photo, server
+
+    MISSING = None
 except ModuleNotFoundError as error:
-    if error.name.split('.')[0] not in ('PIL', 'scipy', 'skimage'):
+    MISSING = error.name.split('.')[0]
+    if MISSING not in ('PIL', 'scipy', 'skimage'):
         raise
-    line = 'error: the app needs Pillow, SciPy and scikit-image: %s -m pip install -r %s'
-    sys.exit(line % (sys.executable, 'requirements-app.txt'))
 
 PORT = 8028
+
+
+class PackageError(Exception):
+    """A package of the app is missing; the text is one line."""
+
+    exit_status = 1
 
 
 def app(paths, layers_path=None, port=PORT, browser=True):
     """Prints what the network reads on the pictures at `paths`; without any, serves the page.
 
-    Returns the exit status. A picture of the layers goes to the file `layers_path`, a path or None.
+    Returns the exit status. layers_path: the file for a picture of the layers, a path or None.
     Raises support's checkpoints.CheckpointError, layers.NetworkError and server.PortError.
     """
     with tf.Graph().as_default():
@@ -51,14 +58,18 @@ def app(paths, layers_path=None, port=PORT, browser=True):
         )
         y = mnist_lenet5_forward.forward(x, False, None)
 
-        # {name of the shadow in the checkpoint: variable}: it is the shadows that are restored
+        # {name of the shadow in the checkpoint: variable}: the shadows are restored
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
 
-        model_dir, tensors = mnist_lenet5_backward.MODEL_SAVE_PATH, layers.find(x, y)
+        model_dir, network = mnist_lenet5_backward.MODEL_SAVE_PATH, layers.Network(x, y)
+        if network.undrawn and (layers_path or not paths):
+            line = 'mnist_lenet5_forward.py: the input of %s cannot be drawn'
+            command_line.say(line % ', '.join(network.undrawn))
         if not paths:
-            return serve(live.Live(model_dir, x, tensors, saver, ema_restore), port, browser)
+            newest = live.NewestCheckpoint(model_dir, network, saver, ema_restore)
+            return serve(newest, port, browser)
 
         with tf.Session() as sess:
             ckpt = checkpoints.get_checkpoint_state(model_dir)
@@ -74,16 +85,17 @@ def app(paths, layers_path=None, port=PORT, browser=True):
                     command_line.say('error: %s: %s' % (path, error))
                     status = error.exit_status
                     continue
-                values = layers.look(sess, x, tensors, levels)
-                read, share = values['y'].argmax(), values['y'].max()
-                print('%s: %d (%.1f%%)' % (path, read, 100 * share), flush=True)
+                values = network.read(sess, levels)
+                probabilities = values['probabilities']
+                share = 100 * probabilities.max()
+                print('%s: %d (%.1f%%)' % (path, probabilities.argmax(), share), flush=True)
                 if layers_path:
-                    files.write(layers_path, layers.png(values))
+                    files.write(layers_path, layers.drawn(values))
             return status
 
 
 def serve(newest, port, browser):
-    """Serves the page, until Ctrl-C; `newest` is a live.Live."""
+    """Serves the page until Ctrl-C. newest: a live.NewestCheckpoint."""
     serving = server.Server(port, newest.answers)
     threading.Thread(target=newest.watch, daemon=True).start()
     command_line.say('%s (Ctrl-C ends)' % serving.address)
@@ -104,7 +116,7 @@ def parse_args():
     parser.add_argument(
         '--layers', type=command_line.png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
     )
-    text = 'of the page, on 127.0.0.1'
+    text = 'of the page, on 127.0.0.1 (%(default)s)'
     parser.add_argument('--port', type=int, default=PORT, metavar='N', help=text)
     parser.add_argument('--no_browser', action='store_true', help='do not open the page')
     args = parser.parse_args(command_line.arguments(), argparse.Namespace(layers=None))
@@ -117,7 +129,12 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if args.pictures:
+    if MISSING:
+        line = (
+            '%s is missing; the app needs Pillow, SciPy and scikit-image: %s -m pip install -r %s'
+        )
+        raise PackageError(line % (MISSING, sys.executable, 'requirements-app.txt'))
+    if args.pictures and hasattr(sys.stdout, 'reconfigure'):  # not in a notebook or in IDLE
         sys.stdout.reconfigure(errors='backslashreplace')  # not every name can be printed
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
     return app(args.pictures, args.layers, args.port, not args.no_browser)

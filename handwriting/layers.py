@@ -1,4 +1,14 @@
-"""What the network sees: its layers, found in the graph, and drawn as one picture."""
+"""What the network sees: the layers that are found in its graph, and a picture of them.
+
+    input          [rows, columns]        the digit, in the size that the network takes
+    conv1, pool1   [rows, columns, maps]  the results of a convolution and of a pooling
+    fc1            [neurons]              the result of a fully connected layer
+    logits         [classes]              the scores, before the softmax
+    probabilities  [classes]
+
+These are arrays of one digit. A layer's name is its kind and its number among the layers of that
+kind, in the order of the graph.
+"""
 
 import io
 
@@ -6,98 +16,194 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-# what `find` finds, in this order; None is the number of digits
-SHAPES = {
-    'conv1': [None, 28, 28, 32],  # after bias and ReLU
-    'pool1': [None, 14, 14, 32],
-    'conv2': [None, 14, 14, 64],
-    'pool2': [None, 7, 7, 64],
-    'fc1': [None, 512],
-    'y': [None, 10],  # as probabilities
-    'conv1_w': [5, 5, 1, 32],
-    'conv1_b': [32],
+POOLINGS = 'MaxPool', 'MaxPoolV2', 'AvgPool'
+OPERATIONS = ('Conv2D', 'DepthwiseConv2dNative', 'MatMul', *POOLINGS)
+RESHAPING = 'Reshape', 'Squeeze', 'Identity'  # the numbers pass through these unchanged
+ADDING = 'BiasAdd', 'Add', 'AddV2'
+EXPLAINED = {  # the operations that the page can compute, with these attributes
+    'Conv2D': {'padding': b'SAME', 'strides': [1, 1, 1, 1], 'dilations': [1, 1, 1, 1]},
+    'MaxPool': {'ksize': [1, 2, 2, 1], 'strides': [1, 2, 2, 1]},
+    'MatMul': {'transpose_a': False, 'transpose_b': False},
 }
 
 # the picture: pixels, and the colours of the page
 COLUMNS, TILE, GAP, MARGIN, LINE = 16, 56, 4, 24, 22
 WIDTH = COLUMNS * (TILE + GAP) - GAP
-SCALES = {'digit': 4, 'conv1': 2, 'pool1': 4, 'conv2': 4, 'pool2': 8, 'fc1': 14}
+INPUT, NEURON = 112, 14  # the sides of their tiles
 PAPER, CELL, INK = '#faf8f4', '#ede9e2', '#26262e'
 BLUE, ORANGE = '#165e83', '#be4a28'
 
 
 class NetworkError(Exception):
-    """The graph is of another network; one line says how it differs."""
+    """The network cannot read a digit; the text is one line."""
 
     exit_status = 1
 
 
-def find(x, y):
-    """Returns {name: tensor}, as SHAPES has them, of the graph from digits x to logits y.
+class Network:
+    """The graph from digits x to logits y, and the layers found between them.
 
-    They are found by the types of their operations. Raises NetworkError.
+    graph    the tf.Graph
+    layers   {name: shape of one digit's array}, of the layers and the logits
+    sources  {name: name of the layer below, or 'input'}, of those layers (and logits) whose values
+             the page can compute from the layer below
+    undrawn  one text for each operation whose input cannot be drawn as a layer
     """
-    operations = x.graph.get_operations()
-    layers = [op.outputs[0] for op in operations if op.type in ('Relu', 'MaxPool')]
-    inputs = [op.inputs[1] for op in operations if op.type in ('Conv2D', 'BiasAdd')]
-    tensors = [*layers, tf.nn.softmax(y), *inputs[:2]]
-    shapes = [tensor.shape.as_list() for tensor in tensors]
-    if shapes != list(SHAPES.values()):
-        line = 'mnist_lenet5_forward.py: is not the network that the app draws; its layers are %s, '
-        raise NetworkError((line + 'and not %s') % (shapes, list(SHAPES.values())))
-    return dict(zip(SHAPES, tensors))
+
+    def __init__(self, x, y):
+        """x: a placeholder [None, rows, columns, 1]; y: [None, classes]. Raises NetworkError."""
+        self._x, self.graph = x, x.graph
+        _, *self._size, channels = x.shape.as_list()
+        if channels != 1:
+            line = (
+                'mnist_lenet5_forward.py: reads pictures of %d channels; a digit has one, of grey'
+            )
+            raise NetworkError(line % channels)
+        found, self.undrawn = _found(x)
+        names = {tensor.name: name for name, tensor in [('input', x), *found.items()]}
+        self.layers, self.sources, self._weights = {}, {}, {}
+        for name, tensor in [*found.items(), ('logits', y)]:
+            self.layers[name] = tensor.shape.as_list()[1:]
+            below, weights = _origin(tensor, name == 'logits')
+            if below in names:
+                self.sources[name] = names[below]
+                self._weights.update({name + end: weight for end, weight in weights.items()})
+        self._tensors = dict(found, logits=y, probabilities=tf.nn.softmax(y))
+
+    def scaled(self, levels):
+        """Returns a digit [rows, columns], float32, in the size that the network takes."""
+        if list(levels.shape) == self._size:
+            return levels
+        return np.asarray(Image.fromarray(levels).resize(self._size[::-1], Image.BILINEAR))
+
+    def read(self, sess, levels):
+        """Returns {name: array, float32} of a digit [rows, columns]: the input, each layer, the
+        logits and the probabilities.
+        """
+        levels = self.scaled(levels)
+        values = sess.run(self._tensors, {self._x: levels[np.newaxis, ..., np.newaxis]})
+        return {'input': levels, **{name: value[0] for name, value in values.items()}}
+
+    def weights(self, sess):
+        """Returns {name: array} of the weights and biases of the layers in `sources`.
+
+        conv2_w is [rows, columns, maps of the layer below, maps], conv2_b [maps], logits_w
+        [numbers of the layer below, classes].
+        """
+        return sess.run(self._weights)
 
 
-def look(sess, x, tensors, digit):
-    """Returns {name: array, float32} of one digit [28, 28]: itself, and each of the tensors without
-    the dimensions of 1.
+def _found(x):
+    """Returns the layers above x, {name: tensor}, and as text the inputs that cannot be drawn.
+
+    A layer is what the next operation of OPERATIONS takes as its input. So it does not matter which
+    function, a ReLU or another one, made the layer's values.
     """
-    values = sess.run(tensors, feed_dict={x: digit.reshape(1, 28, 28, 1)})
-    return dict({name: value.squeeze() for name, value in values.items()}, digit=digit)
+    operations = [op for op in x.graph.get_operations() if op.type in OPERATIONS]
+    inputs = [_unshaped(op.inputs[0]) for op in operations]
+    found, undrawn, seen = {}, [], {x.name, *(tensor.name for tensor in inputs[:1])}
+    for op, tensor in zip(operations, inputs):
+        if tensor.name in seen:
+            continue
+        seen.add(tensor.name)
+        batch, *shape = tensor.shape.as_list() if tensor.shape.ndims else [0]
+        kind = 'pool' if tensor.op.type in POOLINGS else {3: 'conv', 1: 'fc'}.get(len(shape))
+        if batch is None and kind and None not in shape and x.graph.is_fetchable(tensor):
+            number = 1 + sum(name.startswith(kind) for name in found)
+            found['%s%d' % (kind, number)] = tensor
+        else:
+            undrawn.append('%s %s' % (op.name, tensor.shape))
+    return found, undrawn
 
 
-def png(values):
-    """Returns the PNG file of a picture of what `look` returns: the maps of each layer, in the
-    order of the graph's kernels, the largest value of a layer being ink; and the probabilities.
+def _unshaped(tensor):
+    """Returns the tensor with the same numbers, before they were put into another shape."""
+    while tensor.op.type in RESHAPING:
+        tensor = tensor.op.inputs[0]
+    return tensor
+
+
+def _origin(tensor, is_logits):
+    """Returns the name of the tensor below, and {'_w': weights, '_b': bias}.
+
+    Returns None, {} if the page cannot compute `tensor` from the one below. It can compute the ReLU
+    of a convolution, the largest of 2x2 pixels, and the logits.
     """
-    maps = dict(values, digit=values['digit'][..., np.newaxis])
-    maps['fc1'] = values['fc1'].reshape(COLUMNS, 8, 4).transpose(1, 2, 0)
-    sheet = Image.new('RGB', (WIDTH + 2 * MARGIN, 1600), PAPER)
-    top = MARGIN
-    for name, scale in SCALES.items():
-        shape = ' x '.join(map(str, values[name].shape))
-        _write(sheet, top, '%s  %s' % (name, shape), INK)
-        top += LINE
-        levels = 255 * maps[name] / max(maps[name].max(), 1e-9)
-        height, width, n = levels.shape
-        for i in range(n):
-            tile = Image.fromarray(levels[..., i].round().astype(np.uint8))
-            tile = tile.resize((width * scale, height * scale), Image.NEAREST)
-            place = MARGIN + i % COLUMNS * (TILE + GAP), top + i // COLUMNS * (tile.height + GAP)
-            sheet.paste(ImageOps.colorize(tile, CELL, INK), place)
-        top += -(-n // COLUMNS) * (tile.height + GAP)
-    _write(sheet, top, 'y  10', INK)
-    for digit, probability in enumerate(values['y']):
-        top += LINE
-        ink = ORANGE if digit == values['y'].argmax() else BLUE
+    op, expected, weights = tensor.op, 'MaxPool', {}
+    if is_logits or op.type == 'Relu':
+        adding = op if is_logits else op.inputs[0].op
+        if adding.type not in ADDING:
+            return None, {}
+        op, expected = adding.inputs[0].op, 'MatMul' if is_logits else 'Conv2D'
+        weights = {'_w': op.inputs[-1], '_b': adding.inputs[1]}
+    if (
+        op.type != expected
+        or any(op.get_attr(name) != value for name, value in EXPLAINED[expected].items())
+        or not all(weight.shape.is_fully_defined() for weight in weights.values())
+    ):
+        return None, {}
+    return _unshaped(op.inputs[0]).name, weights
+
+
+def drawn(values):
+    """Returns the PNG file of a picture of what Network.read returns: the maps of each layer, in
+    the order of the graph's kernels, and the probabilities. A layer's largest value is ink.
+    """
+    *layers, _, (_, probabilities) = values.items()
+    strips = []
+    for name, array in layers:
+        strips += [_line('%s  %s' % (name, ' x '.join(map(str, array.shape)))), _maps(array)]
+    strips.append(_line('probabilities  %d' % len(probabilities)))
+    for label, probability in enumerate(probabilities):
+        ink = ORANGE if label == probabilities.argmax() else BLUE
         bar = Image.new('RGB', (WIDTH - 100, LINE - GAP), CELL)
         bar.paste(ink, (0, 0, int(round(bar.width * probability)), bar.height))
-        sheet.paste(bar, (MARGIN + 24, top))
-        _write(sheet, top, str(digit), ink)
-        _write(sheet, top, '%.1f%%' % (100 * probability), ink, right=True)
+        strips.append(_line(str(label), ink, '%.1f%%' % (100 * probability)))
+        strips[-1].paste(bar, (24, 0))
+    height = sum(strip.height for strip in strips)
+    sheet, top = Image.new('RGB', (WIDTH + 2 * MARGIN, height + 2 * MARGIN), PAPER), MARGIN
+    for strip in strips:
+        sheet.paste(strip, (MARGIN, top))
+        top += strip.height
     file = io.BytesIO()
-    sheet.crop((0, 0, sheet.width, top + LINE + MARGIN)).save(file, 'PNG')
+    sheet.save(file, 'PNG')
     return file.getvalue()
 
 
-def _write(sheet, top, text, ink, right=False):
-    """Writes a line of text at the left or the right margin."""
+def _maps(array):
+    """Returns a strip of the maps of a layer, beside each other. A neuron is a map of one pixel."""
+    low = min(0, array.min())  # not 0 where a function such as tanh gives negative values
+    levels = (255 * (array - low) / max(array.max() - low, 1e-9)).round().astype(np.uint8)
+    tile, gap = TILE, GAP
+    if array.ndim == 2:  # the input
+        tile, levels = INPUT, levels[..., np.newaxis]
+    elif array.ndim == 1:
+        tile, gap, levels = NEURON, 1, levels[np.newaxis, np.newaxis]
+    rows, columns, maps = levels.shape
+    scale = max(1, tile // columns)
+    wide, high = max(tile, columns * scale) + gap, rows * scale + gap
+    in_line = max(1, (WIDTH + GAP) // wide)
+    strip = Image.new('RGB', (WIDTH + GAP, -(-maps // in_line) * high), PAPER)
+    for i in range(maps):
+        picture = Image.fromarray(levels[..., i]).resize(
+            (columns * scale, rows * scale), Image.NEAREST
+        )
+        place = i % in_line * wide, i // in_line * high
+        strip.paste(ImageOps.colorize(picture, CELL, INK), place)
+    return strip
+
+
+def _line(left, ink=INK, right=''):
+    """Returns a strip with a text at its left end and one at its right end."""
+    strip = Image.new('RGB', (WIDTH, LINE), PAPER)
     try:
         font, scale = ImageFont.load_default(16), 1
-    except TypeError:  # before Pillow 10.1 it has one size, of 11 pixels
+    except TypeError:  # before Pillow 10.1 the font has one size, 11 pixels
         font, scale = ImageFont.load_default(), 2
-    mask = Image.new('L', (WIDTH, LINE))
-    ImageDraw.Draw(mask).text((0, 0), text, 255, font)
-    mask = mask.resize((WIDTH * scale, LINE * scale), Image.NEAREST)
-    mask = mask.crop((0, 0, mask.getbbox()[2], LINE))
-    sheet.paste(ink, (MARGIN + WIDTH - mask.width if right else MARGIN, top), mask)
+    for text in left, right:
+        mask = Image.new('L', (WIDTH, LINE))
+        ImageDraw.Draw(mask).text((0, 0), text, 255, font)
+        mask = mask.resize((WIDTH * scale, LINE * scale), Image.NEAREST)
+        mask = mask.crop((0, 0, (mask.getbbox() or (0, 0, 1))[2], LINE))
+        strip.paste(ink, (0 if text is left else WIDTH - mask.width, 0), mask)
+    return strip

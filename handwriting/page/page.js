@@ -2,28 +2,26 @@
 
 // ---- words, of words.js ----
 
-const language = (navigator.languages || [navigator.language])
-  .map(tag => tag.slice(0, 2).toLowerCase()).find(tag => tag in WORDS) || 'en';
-const words = WORDS[language];
 const $ = id => document.getElementById(id);
-document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
-document.title = words.title + ' · LeNet-5';
-for (const element of document.querySelectorAll('[data-say]')) {
-  element.textContent = words[element.dataset.say];
+let kept = {};
+try { kept = localStorage; } catch {}  // a browser that may keep nothing
+let words, language = [kept.language, ...navigator.languages, 'en']
+  .map(tag => (tag || '').slice(0, 2).toLowerCase()).find(tag => tag in WORDS);
+function say() {
+  words = WORDS[language];
+  document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  document.title = words.title + ' · LeNet-5';
+  const all = name => document.querySelectorAll(`[data-${name}]`);
+  for (const each of all('say')) each.textContent = words[each.dataset.say];
+  for (const each of all('label')) each.setAttribute('aria-label', words[each.dataset.label]);
 }
-for (const element of document.querySelectorAll('[data-label]')) {
-  element.setAttribute('aria-label', words[element.dataset.label]);
-}
+say();
 
 // ---- colours ----
 
 let shades;  // of the 256 levels from paper to ink, as putImageData has them
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
-}
-function rgb(name) {
-  return [1, 3, 5].map(i => parseInt(colour(name).slice(i, i + 2), 16));
-}
+const colour = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+const rgb = name => [1, 3, 5].map(i => parseInt(colour(name).slice(i, i + 2), 16));
 function mixShades() {
   const from = rgb('cell'), to = rgb('ink');
   shades = new Uint32Array(256);
@@ -35,133 +33,149 @@ function mixShades() {
 
 // ---- layers ----
 
-const TILE = 56, GAP = 4;
-const LAYERS = [
-  {name: 'conv1', size: 28, maps: 32}, {name: 'pool1', size: 14, maps: 32},
-  {name: 'conv2', size: 14, maps: 64}, {name: 'pool2', size: 7, maps: 64},
-  {name: 'fc1', size: 1, maps: 512},
-];
-const ARRAYS = [  // of an answer, and how many numbers each has
-  ['digit', 784], ...LAYERS.map(({name, size, maps}) => [name, size * size * maps]),
-  ['y', 10], ['conv1_w', 800], ['conv1_b', 32],
-];
-const byName = {};
-for (const layer of LAYERS) {
-  byName[layer.name] = layer;
-  const figure = document.createElement('figure');
-  figure.className = 'layer';
-  const shape = layer.name === 'fc1' ? '512' : `${layer.size} × ${layer.size} × ${layer.maps}`;
-  figure.innerHTML = `<figcaption><b>${layer.name}</b>${shape}</figcaption>`;
-  layer.canvas = document.createElement('canvas');
-  layer.canvas.id = layer.name;
-  figure.append(layer.canvas);
-  figure.style.marginBottom = '16px';
-  $('layers').append(figure);
-}
-for (const name of ['conv1', 'pool1']) {
-  byName[name].canvas.tabIndex = 0;
-  byName[name].canvas.setAttribute('aria-label', name);
+let network = {sources: {}, undrawn: []};  // as an answer describes it
+let layers = {};  // {name: {name, rows, across, maps, ...}} of the network
+const nearLayer = () => pixel ? layers[pixel.layer] : Object.values(layers).find(({isMaps}) => isMaps);
+
+// Makes a strip for each layer of a network, and a bar for each class.
+function learn(answer) {
+  if (JSON.stringify(answer.network) === JSON.stringify(network)) return;
+  [network, layers] = [answer.network, {}];
+  shown = pixel = bar = null;
+  const {logits: [classes], ...shapes} = network.layers;
+  $('layers').innerHTML = Object.entries(shapes).map(([name, shape]) => '<figure>'
+    + `<figcaption><b>${name}</b>${shape.join(' × ')}</figcaption>`
+    + `<div><canvas id="${name}" role="img" aria-label="${name}"></canvas></div></figure>`).join('');
+  for (const [name, shape] of Object.entries(shapes)) {
+    const isMaps = shape.length > 1, tile = isMaps ? 56 : 14, gap = isMaps ? 4 : 1, canvas = $(name);
+    const [rows, across, maps] = isMaps ? shape : [1, 1, ...shape];  // a neuron is a map of one pixel
+    const scale = Math.max(1, Math.floor(tile / across)), wide = Math.max(tile, across * scale) + gap;
+    layers[name] = {name, isMaps, rows, across, maps, scale, gap, high: rows * scale + gap, wide, canvas};
+    if (isMaps) pointAt(layers[name]);
+  }
+  $('map').hidden = !nearLayer();
+  $('bars').innerHTML = '<button><span></span><i></i><em></em></button>'.repeat(classes);
+  [...$('bars').children].forEach((line, i) => {
+    line.firstChild.textContent = i;
+    line.onpointerenter = line.onfocus = () => { bar = i; paintPixel(); };
+  });
+  paint();
 }
 
-// Paints maps beside each other, as many in a line as there is room for. fc1 is a map of 512 rows.
+// Paints maps beside each other, as many in a line as there is room for.
 function paintLayer(layer, values) {
-  const columns = $('layers').clientWidth < 640 ? 8 : 16;
-  const fc1 = layer.name === 'fc1';
-  const scale = fc1 ? 14 : TILE / layer.size;
-  const tiles = fc1 ? 16 : layer.maps, rows = fc1 ? 8 : layer.size, across = fc1 ? 4 : layer.size;
-  const high = rows * scale, lines = Math.ceil(tiles / columns);
-  const width = columns * (TILE + GAP) - GAP, height = lines * (high + GAP) - GAP;
-  Object.assign(layer, {columns, high, scale});
-  if (layer.canvas.width !== width || layer.canvas.height !== height) {
-    layer.canvas.width = width;
-    layer.canvas.height = height;
-  }
+  const {canvas, isMaps, rows, across, maps, scale, gap, high, wide} = layer;
+  const columns = ($('layers').clientWidth < 500 ? 8 : 16) * (isMaps ? 1 : 4);
+  const width = columns * wide - gap, height = Math.ceil(maps / columns) * high - gap;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {width, height});
   const image = new ImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  let most = 1e-9;
-  for (const value of values || []) if (value > most) most = value;
-  for (let tile = 0; tile < tiles; tile++) {
-    const left = tile % columns * (TILE + GAP), top = Math.floor(tile / columns) * (high + GAP);
+  let most = 1e-9, least = 0;
+  for (const value of values || []) { if (value > most) most = value; else if (value < least) least = value; }
+  const colours = new Uint32Array(rows * across * maps).fill(shades[0]), scaled = 255 / (most - least);
+  for (let i = 0; values && i < values.length; i++) colours[i] = shades[Math.round(scaled * (values[i] - least))];
+  Object.assign(layer, {columns, most, colours});
+  for (let map = 0; map < maps; map++) {
+    const left = map % columns * wide, top = Math.floor(map / columns) * high;
     for (let row = 0; row < rows; row++) {
       const begin = (top + row * scale) * width + left;
       for (let column = 0; column < across; column++) {
-        const i = fc1 ? tile * 32 + row * 4 + column : (row * across + column) * layer.maps + tile;
-        const shade = shades[values ? Math.round(255 * values[i] / most) : 0];
-        pixels.fill(shade, begin + column * scale, begin + (column + 1) * scale);
+        const place = begin + column * scale;
+        pixels.fill(colours[(row * across + column) * maps + map], place, place + scale);
       }
       for (let again = 1; again < scale; again++) {
-        pixels.copyWithin(begin + again * width, begin, begin + TILE);
+        pixels.copyWithin(begin + again * width, begin, begin + across * scale);
       }
     }
   }
-  layer.most = most;
-  layer.canvas.getContext('2d').putImageData(image, 0, 0);
+  canvas.getContext('2d').putImageData(image, 0, 0);
 }
 
-// One map [size, size] on a canvas of 168 x 168, with a frame around `marked` of its pixels.
-function paintBig(canvas, size, value, marked) {
-  const context = canvas.getContext('2d'), scale = 168 / size;
+// Frames a map in the strip of its layer.
+function frame({canvas: {width, height, parentNode}, rows, across, scale, high, wide, columns}, kind, map) {
+  const mark = document.createElement('i');
+  mark.className = kind;
+  mark.style.left = 100 * (map % columns) * wide / width + '%';
+  mark.style.top = 100 * Math.floor(map / columns) * high / height + '%';
+  mark.style.width = 100 * across * scale / width + '%';
+  mark.style.height = 100 * rows * scale / height + '%';
+  parentNode.append(mark);
+}
+
+// One map on a canvas of 168 x 168, with a frame around `marked` of its pixels.
+function paintBig(canvas, rows, across, shade, marked) {
+  const context = canvas.getContext('2d'), down = 168 / rows, right = 168 / across;
   const image = new ImageData(168, 168), pixels = new Uint32Array(image.data.buffer);
   for (let y = 0; y < 168; y++) {
-    for (let x = 0; x < 168; x++) {
-      pixels[y * 168 + x] = shades[value(Math.floor(y / scale), Math.floor(x / scale))];
-    }
+    for (let x = 0; x < 168; x++) pixels[y * 168 + x] = shade(Math.floor(y / down), Math.floor(x / right));
   }
   context.putImageData(image, 0, 0);
   if (marked) {
-    const [row, column, rows, columns] = marked;
+    const [row, column, high, wide] = marked;
     context.strokeStyle = colour('orange');
     context.lineWidth = 2;
-    context.strokeRect(column * scale, row * scale, columns * scale, rows * scale);
+    context.strokeRect(column * right, row * down, wide * right, high * down);
   }
 }
 
 // ---- what is shown ----
 
-let shown = null;  // the last answer: step, digit, conv1, ..., y
-let pixel = null;  // {layer, kernel, row, column}, pointed at
-for (let i = 0; i < 10; i++) {
-  const line = document.createElement('li');
-  line.innerHTML = `<span>${i}</span><i></i><em></em>`;
-  $('bars').append(line);
-}
+let shown = null;  // the last answer: step, input, conv1, ..., probabilities
+let weights = {shapes: {}};  // of a checkpoint: step, conv1_w, conv1_b, ...
+let pixel = null;  // {layer, map, row, column}, pointed at
+let bar = null;  // the class whose bar was pointed at since
+const dim = (reason, is) => document.body.classList.toggle(reason, is);
 
 function paint() {
-  const y = shown && shown.y;
+  const y = shown && shown.probabilities;
   const read = y ? y.indexOf(Math.max(...y)) : -1;
+  const percents = Array.from(y || [], p => (100 * p).toFixed(1) + '%');
   [...$('bars').children].forEach((line, i) => {
     line.className = i === read ? 'read' : '';
     line.style.setProperty('--p', y ? y[i] : 0);
-    line.lastChild.textContent = y ? (100 * y[i]).toFixed(1) + '%' : '';
+    line.lastChild.textContent = percents[i] || '';
+    line.setAttribute('aria-label', `${i}: ${percents[i] || ''}`);
   });
   $('read').firstChild.textContent = y ? read : '\u00a0';
-  $('read').lastChild.textContent = y ? (100 * y[read]).toFixed(1) + '%' : '\u00a0';
-  for (const layer of LAYERS) paintLayer(layer, shown && shown[layer.name]);
+  $('read').lastChild.textContent = percents[read] || '\u00a0';
+  $('undrawn').textContent = network.undrawn.length ? words.undrawn(network.undrawn) : '';
+  for (const layer of Object.values(layers)) paintLayer(layer, shown && shown[layer.name]);
   paintPixel();
 }
 
+// The part of the input on which a pixel depends: row, column, rows, columns; null if not known.
+function fieldOf({layer, row, column}) {
+  let field = [row, column, 1, 1];
+  for (; layer !== 'input'; layer = network.sources[layer]) {
+    if (!explained(layer)) return null;
+    const [rows, columns] = weights.shapes[layer + '_w'] || [], [r, c, high, wide] = field;
+    field = rows ? [r - (rows - 1 >> 1), c - (columns - 1 >> 1), high + rows - 1, wide + columns - 1]
+      : field.map(n => 2 * n);
+  }
+  return field;
+}
+
 function paintPixel() {
-  const conv = pixel && pixel.layer === 'conv1', layer = byName[pixel ? pixel.layer : 'conv1'];
-  const values = shown && shown[layer.name];
-  const field = pixel && (conv
-    ? [pixel.row - 2, pixel.column - 2, 5, 5]
-    : [2 * pixel.row - 2, 2 * pixel.column - 2, 6, 6]);
-  const grey = shown && shown.digit;
-  paintBig($('digit'), 28, (r, c) => grey ? Math.round(255 * grey[28 * r + c]) : 0, field);
-  const kernel = pixel ? pixel.kernel : 0;
-  paintBig($('near'), layer.size, (r, c) => values
-    ? Math.round(255 * values[(r * layer.size + c) * layer.maps + kernel] / layer.most) : 0,
-  pixel && [pixel.row, pixel.column, 1, 1]);
-  $('mapname').textContent = layer.name;
-  $('mapnumber').textContent = words.map(kernel + 1);
+  const [rows, across] = shown ? shown.shapes.input : [28, 28], at = bar === null ? pixel : null;
+  $('inputsize').textContent = `${rows} × ${across}`;
+  paintBig($('input'), rows, across,
+    (r, c) => shades[shown ? Math.round(255 * shown.input[across * r + c]) : 0], at && fieldOf(at));
+  for (const mark of document.querySelectorAll('#layers i')) mark.remove();
+  const layer = nearLayer(), map = pixel ? pixel.map : 0;
+  if (layer) {
+    const {name, rows, across, maps, colours} = layer;
+    paintBig($('near'), rows, across, (r, c) => colours[(r * across + c) * maps + map],
+      at && [at.row, at.column, 1, 1]);
+    $('mapname').textContent = name;
+    $('mapnumber').textContent = words.map(map + 1);
+    frame(layer, 'most', map);
+  }
   showSum();
 }
 
 // ---- the sum of a pixel: numbers as text, of three digits after the point ----
 
-function text(number) {
-  return number.toFixed(3).replace(/^-(0\.000)$/, '$1');
-}
+const text = number => number === null ? null : number.toFixed(3).replace(/^-(0\.000)$/, '$1');
 
 // Each number is rounded up or down, so that as they are shown they add up to the total as shown.
 // Those with the largest remainders are rounded up, as seats are given to parties.
@@ -174,84 +188,110 @@ function thatAddUp(numbers, total) {
   return whole.map(number => text(number / 1000));
 }
 
-// A pixel of conv1: 25 levels of the digit (null beyond its edge), weights and products, row by row;
-// products + bias = sum, and value is its ReLU.
-function conv1Pixel({digit, conv1, conv1_w, conv1_b}, row, column, kernel) {
-  const patch = [], weights = [];
-  for (let i = 0; i < 25; i++) {
-    const r = row + Math.floor(i / 5) - 2, c = column + i % 5 - 2;
-    patch.push(r >= 0 && r < 28 && c >= 0 && c < 28 ? digit[28 * r + c] : null);
-    weights.push(conv1_w[32 * i + kernel]);
-  }
-  const terms = [...patch.map((level, i) => level * weights[i]), conv1_b[kernel]];
-  const value = conv1[(28 * row + column) * 32 + kernel];
-  const sum = value > 0 ? value : Math.min(0, terms.reduce((a, b) => a + b));
-  const products = thatAddUp(terms, sum), bias = products.pop();
-  return {
-    patch: patch.map(level => level === null ? null : text(level)), weights: weights.map(text),
-    products, bias, sum: text(sum), value: text(value),
-  };
+// The number of a layer or of the input; null beyond the edge.
+function at(name, map, row, column) {
+  const [rows, columns, maps = 1] = shown.shapes[name];
+  const inside = row >= 0 && row < rows && column >= 0 && column < columns;
+  return inside ? shown[name][(row * columns + column) * maps + map] : null;
 }
 
-// A pixel of pool1: four values of conv1, and the largest.
-function pool1Pixel({conv1, pool1}, row, column, kernel) {
-  const at = (r, c) => text(conv1[(28 * (2 * row + r) + 2 * column + c) * 32 + kernel]);
-  const value = text(pool1[(14 * row + column) * 32 + kernel]);
-  return {four: [at(0, 0), at(0, 1), at(1, 0), at(1, 1)], value};
-}
-
+// Whether the page can say how the numbers of a layer come about.
+const explained = name => name in network.sources && (name.startsWith('pool') || name + '_w' in weights);
+const isPointed = () => !!((pixel || bar !== null) && shown && shown.probabilities);
 const minus = number => number.replace('-', '−');
 const bold = number => Object.assign(document.createElement('b'), {textContent: number});
-const operator = sign => Object.assign(document.createElement('span'), {textContent: sign});
+const largest = numbers => Math.max(1e-3, ...numbers.map(Math.abs));
 
-// A figure of numbers, so many in a line; 0.123 is .123, as there is little room.
-function cells(numbers, columns, tint, name, most) {
-  const figure = document.createElement('figure');
-  figure.innerHTML = `<figcaption>${name}</figcaption><div class="grid"></div>`;
-  figure.lastChild.style.setProperty('--n', columns);
-  for (const number of numbers) {
+// Shows a table of numbers, so many in a line; 0.123 is .123, as there is little room.
+function addTable(sign, name, numbers, columns, kind, most) {
+  const table = document.createElement('div');
+  table.innerHTML = `<span>${sign}</span><figure><figcaption>${name}</figcaption><div></div></figure>`;
+  const grid = table.querySelector('figure > div');
+  const lines = numbers.map(number => minus(number || '0').replace(/^(−?)0\./, '$1.').replace(/^\.0+$/, '0'));
+  const width = Math.ceil(6.7 * Math.max(5, ...lines.map(line => line.length)));
+  const room = Math.floor($('sum').clientWidth / (width + 1));
+  grid.style.gridTemplateColumns = `repeat(${Math.min(columns, room)}, ${width}px)`;
+  numbers.forEach((number, i) => {
     const cell = document.createElement('div');
-    cell.textContent = minus((number || '0').replace(/^(-?)0\./, '$1.').replace(/^\.0+$/, '0'));
-    if (number === null) cell.className = 'beyond';
-    else {
-      const part = Math.min(1, Math.abs(number) / most);
-      const ink = tint === 'ink' ? 'ink' : number < 0 ? 'orange' : 'blue';
-      cell.style.background = `color-mix(in srgb, var(--${ink}) ${Math.round(part * 78)}%, var(--cell))`;
-      if (part > .55) cell.style.color = 'var(--paper)';
-    }
-    figure.lastChild.append(cell);
-  }
-  return figure;
+    cell.textContent = lines[i];
+    cell.className = number === null ? 'beyond' : kind || (number < 0 ? 'negative' : 'positive');
+    cell.style.setProperty('--part', Math.min(1, Math.abs(number) / most).toFixed(3));
+    grid.append(cell);
+  });
+  $('grids').append(table);
+  return grid.children;
 }
 
-// Shows where the pixel comes from; nothing without one, or before the first answer.
+// Shows where the number pointed at comes from; nothing without one, or before the first answer.
 function showSum() {
-  const known = !!(pixel && shown && shown.y);
+  const known = isPointed();
+  if (lacksWeights()) return wake();  // until they are here, the last sum stays
   $('hint').hidden = known;
   $('grids').replaceChildren();
   $('total').replaceChildren();
-  if (!known) return;
-  const {row, column, kernel} = pixel, where = words.place(row + 1, column + 1);
-  if (pixel.layer === 'pool1') {
-    const {four, value} = pool1Pixel(shown, row, column, kernel);
-    const grid = cells(four, 2, 'ink', 'conv1', byName.conv1.most);
-    grid.lastChild.children[four.indexOf(value)].classList.add('most');
-    $('grids').append(grid);
-    $('total').append(where + words.largest, bold(value));
-    return;
+  if (known) bar === null ? showPixel(pixel) : showLogit(bar);
+}
+
+function showPixel({layer: name, map, row, column}) {
+  const value = at(name, map, row, column), below = network.sources[name];
+  $('total').append(words.place(row + 1, column + 1));
+  if (!explained(name)) $('total').append(bold(minus(text(value))));
+  else if (!name.startsWith('pool')) showConvolution(name, map, row, column);
+  else {
+    const four = [0, 1, 2, 3].map(i => at(below, map, 2 * row + (i >> 1), 2 * column + i % 2));
+    const most = four.indexOf(value);
+    addTable('', below, four.map(text), 2, 'level', layers[below].most)[most].classList.add('most');
+    $('total').append(words.largest(below), bold(minus(text(value))));
+    if (network.sources[below] === 'input' || !explained(below)) return;
+    $('total').append(' = ');
+    showConvolution(below, map, 2 * row + (most >> 1), 2 * column + most % 2);
   }
-  const {patch, weights, products, bias, sum, value} = conv1Pixel(shown, row, column, kernel);
-  const largest = numbers => Math.max(1e-3, ...numbers.map(Math.abs));
-  $('grids').append(
-    cells(patch, 5, 'ink', words.patch, 1), operator('×'),
-    cells(weights, 5, 'sign', words.kernel, largest(weights)), operator('='),
-    cells(products, 5, 'sign', words.products, largest(products)));
-  $('total').append(where + words.sum(minus(bias), minus(sum)), bold(value));
+}
+
+// Of one map below it shows the patch, the kernel and their products; of several, the sum of the
+// products for each. These terms + bias = sum, and its ReLU is the pixel.
+function showConvolution(name, map, row, column) {
+  const below = network.sources[name], [high, wide, maps, kernels] = weights.shapes[name + '_w'];
+  const patch = [], kernel = [], terms = Array(maps > 1 ? maps : high * wide).fill(0);
+  for (let i = 0; i < high * wide * maps; i++) {
+    const place = Math.floor(i / maps), down = Math.floor(place / wide) - (high - 1 >> 1);
+    patch.push(at(below, i % maps, row + down, column + place % wide - (wide - 1 >> 1)));
+    kernel.push(weights[name + '_w'][i * kernels + map]);
+    terms[i % terms.length] += patch[i] * kernel[i];
+  }
+  terms.push(weights[name + '_b'][map]);
+  const value = at(name, map, row, column);
+  const sum = value > 0 ? value : Math.min(0, terms.reduce((a, b) => a + b));
+  const numbers = thatAddUp(terms, sum), bias = numbers.pop(), most = largest(numbers);
+  if (maps > 1) addTable('', words.partial(maps, below), numbers, 8, '', most);
+  else {
+    addTable('', words.patch(high, wide), patch.map(text), wide, 'level', 1);
+    addTable('×', words.kernel, kernel.map(text), wide, '', largest(kernel));
+    addTable('=', words.products(numbers.length), numbers, wide, '', most);
+  }
+  const what = maps > 1 ? words.partial(maps) : words.products(numbers.length);
+  $('total').append(words.sum(what, minus(bias), minus(text(sum))), bold(text(value)));
+}
+
+// The largest and the smallest terms of a class, the sum of the others, and the bias.
+function showLogit(i) {
+  const name = network.sources.logits, share = (100 * shown.probabilities[i]).toFixed(1) + '%';
+  if (!explained('logits')) return $('total').append(`${i}: `, bold(share));
+  const terms = Array.from(shown[name], (value, j) => value * weights.logits_w[j * shown.logits.length + i]);
+  const order = [...terms.keys()].sort((j, k) => terms[k] - terms[j]), n = Math.min(10, order.length >> 1);
+  const others = order.splice(n, order.length - 2 * n), rest = others.reduce((sum, j) => sum + terms[j], 0);
+  const numbers = thatAddUp([...order.map(j => terms[j]), rest, weights.logits_b[i]], shown.logits[i]);
+  const parts = [numbers.slice(0, n), numbers.slice(n, 2 * n).reverse()];
+  parts.forEach((part, k) => addTable('', words.terms[k](n), part, 5, '', largest(parts.flat())));
+  const layer = layers[name], kindOf = number => number < 0 ? 'negative' : 'positive';
+  if (layer && !layer.isMaps) order.forEach((j, k) => frame(layer, kindOf(numbers[k]), j));
+  const totals = parts.map(part => text(part.reduce((sum, number) => sum + Number(number), 0)));
+  const all = [...totals, ...numbers.slice(2 * n), text(shown.logits[i])].map(minus);
+  $('total').append(words.logit(i, n, others.length, ...all), bold(share));
 }
 
 function showStatus(state, step) {
-  const status = $('status');
-  const text = state === 'live' ? words.step(step) : words[state];
+  const status = $('status'), text = state === 'live' ? words.step(step) : words[state];
   if (status.textContent !== text) {
     status.textContent = text;
     status.className = '';
@@ -260,9 +300,20 @@ function showStatus(state, step) {
   }
 }
 
-function showError(line) {
-  $('error').textContent = line || '';
+// Shows a line at once or, while one draws, after a second without a stroke.
+function showError(line, later) {
+  clearTimeout(alarm);
+  if (later) alarm = setTimeout(() => showError(line, stroke), 1000);
+  else $('error').textContent = line;
 }
+
+$('language').onclick = () => {
+  kept.language = language = language === 'zh' ? 'en' : 'zh';
+  say();
+  showError('');
+  paint();
+  wake();  // for the status
+};
 
 // ---- the field ----
 
@@ -271,7 +322,7 @@ const MAX_BYTES = 64 * 2 ** 20;  // of a photo
 const sheet = Object.assign(document.createElement('canvas'), {width: SIDE, height: SIDE});
 const sheetContext = sheet.getContext('2d', {willReadFrequently: true});
 const pen = $('pen');
-let strokes = [], photo = null, stroke = null;
+let strokes = [], photo = null, stroke = null, alarm = null;
 
 function line(context, points, scale, style) {
   context.lineCap = context.lineJoin = 'round';
@@ -331,11 +382,9 @@ pen.addEventListener('pointermove', event => {
   paintField();
   ask('drawing', event.timeStamp);
 });
-for (const name of ['pointerup', 'pointercancel']) {
-  pen.addEventListener(name, event => {
-    if (stroke && event.pointerId === stroke.pointer) stroke = null;
-  });
-}
+pen.onpointerup = pen.onpointercancel = event => {
+  if (stroke && event.pointerId === stroke.pointer) stroke = null;
+};
 
 function forget() {
   strokes = [];
@@ -343,12 +392,12 @@ function forget() {
   photo = null;
   $('photo').hidden = true;
   $('photo').removeAttribute('src');
+  shown = wanted.task = null;
+  dim('doubtful', false);
+  showError('');
 }
 function clear() {
   forget();
-  wanted.task = null;
-  shown = null;
-  showError(null);
   paintField();
   paint();
 }
@@ -366,11 +415,9 @@ function take(file) {
   $('photo').src = URL.createObjectURL(file);
   $('photo').hidden = false;
   paintField();
-  if (file.size > MAX_BYTES) {
-    shown = wanted.task = null;
-    showError(words.errors.large);
-    paint();
-  } else ask('picture', performance.now());
+  paint();
+  if (file.size > MAX_BYTES) showError(words.errors.large);
+  else ask('picture', performance.now());
 }
 $('undo').onclick = undo;
 $('clear').onclick = clear;
@@ -394,66 +441,59 @@ addEventListener('keydown', event => {
 
 // ---- pointing at a pixel ----
 
-function point(layer, kernel, row, column) {
-  const size = byName[layer].size;
-  if (!(kernel >= 0 && kernel < 32 && row >= 0 && row < size && column >= 0 && column < size)) return;
-  pixel = {layer, kernel, row, column};
+function point(name, map, row, column) {
+  const {rows, across, maps} = layers[name];
+  if (!(map >= 0 && map < maps && row >= 0 && row < rows && column >= 0 && column < across)) return;
+  pixel = {layer: name, map, row, column};
+  bar = null;
   paintPixel();
 }
-function pointAt(layer, event) {
-  const canvas = layer.canvas, box = canvas.getBoundingClientRect();
-  const x = (event.clientX - box.left) / box.width * canvas.width;
-  const y = (event.clientY - box.top) / box.height * canvas.height;
-  const across = Math.floor(x / (TILE + GAP)), down = Math.floor(y / (TILE + GAP));
-  const row = Math.floor((y - down * (TILE + GAP)) / layer.scale);
-  const column = Math.floor((x - across * (TILE + GAP)) / layer.scale);
-  point(layer.name, down * layer.columns + across, row, column);
-}
-function move(event) {
-  const steps = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]};
-  const at = pixel || {layer: 'conv1', kernel: 0, row: 14, column: 14};
-  if (event.key in steps) {
-    const [down, across] = pixel ? steps[event.key] : [0, 0];
-    point(at.layer, at.kernel, at.row + down, at.column + across);
-  } else if (event.key === '+' || event.key === '=') point(at.layer, at.kernel + 1, at.row, at.column);
-  else if (event.key === '-') point(at.layer, at.kernel - 1, at.row, at.column);
-  else return;
+const STEPS = {ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1],
+  '+': [1, 0, 0], '=': [1, 0, 0], '-': [-1, 0, 0]};  // maps, rows, columns
+function move(event, {name, rows, across, maps}) {
+  if (!(event.key in STEPS)) return;
   event.preventDefault();
+  if (!pixel) return point(name, 0, rows >> 1, across >> 1);
+  const [next, down, right] = STEPS[event.key], was = layers[pixel.layer];
+  point(name, Math.min(pixel.map, maps - 1) + next, Math.floor(pixel.row * rows / was.rows) + down,
+    Math.floor(pixel.column * across / was.across) + right);
 }
-for (const name of ['conv1', 'pool1']) {
-  const {canvas} = byName[name];
-  canvas.addEventListener('pointermove', event => pointAt(byName[name], event));
-  canvas.addEventListener('pointerdown', event => pointAt(byName[name], event));
-  canvas.addEventListener('keydown', event => {
-    if (pixel && pixel.layer !== name) {
-      const half = name === 'pool1' ? .5 : 2;
-      pixel = {...pixel, layer: name, row: Math.floor(pixel.row * half), column: Math.floor(pixel.column * half)};
-    } else if (!pixel && name === 'pool1') pixel = {layer: name, kernel: 0, row: 7, column: 7};
-    move(event);
+// Calls back with the place in a canvas, from 0 to 1 across and down, at which one points.
+function onPoint(canvas, callback) {
+  canvas.onpointermove = canvas.onpointerdown = event => {
+    const box = canvas.getBoundingClientRect();
+    callback((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  };
+}
+function pointAt(layer) {
+  const {name, canvas, scale, high, wide} = layer;
+  canvas.tabIndex = 0;
+  canvas.onkeydown = event => move(event, layer);
+  onPoint(canvas, (across, down) => {
+    const x = across * canvas.width, y = down * canvas.height;
+    const map = Math.floor(y / high) * layer.columns + Math.floor(x / wide);
+    point(name, map, Math.floor(y % high / scale), Math.floor(x % wide / scale));
   });
 }
-for (const name of ['pointermove', 'pointerdown']) {
-  $('near').addEventListener(name, event => {
-    const {layer, kernel} = pixel || {layer: 'conv1', kernel: 0};
-    const box = $('near').getBoundingClientRect(), {size} = byName[layer];
-    point(layer, kernel, Math.floor((event.clientY - box.top) / box.height * size),
-      Math.floor((event.clientX - box.left) / box.width * size));
-  });
-}
-$('near').addEventListener('keydown', move);
+$('near').onkeydown = event => move(event, nearLayer());
+onPoint($('near'), (x, y) => {
+  const {name, rows, across} = nearLayer();
+  point(name, pixel ? pixel.map : 0, Math.floor(y * rows), Math.floor(x * across));
+});
 
 // ---- requests: one at a time, and of what is wanted now ----
 
-const wanted = {task: null, since: 0};
-let wake = () => {};
+let wake = () => {}, wanted = {task: null, since: 0};
 
 function ask(task, since) {
+  if (task === 'drawing') showError('');
   if (!wanted.task) wanted.since = since;
   wanted.task = task;
   wake();
 }
 
-// Returns {step, digit, conv1, ...}, {step, error, text} or {failed}: a line, where the script erred.
+// Returns {step, network, shapes, input, conv1, ...}, with error and text if there is no input, or
+// {failed}: a line, where the script erred.
 async function post(path, body) {
   const headers = {'Content-Type': 'application/octet-stream'};
   const response = await fetch(path, {method: 'POST', body, headers});
@@ -463,24 +503,29 @@ async function post(path, body) {
   const answer = JSON.parse(new TextDecoder().decode(buffer.slice(0, end)));
   const numbers = new Float32Array(buffer.slice(end + 1));
   let place = 0;
-  for (const [name, count] of ARRAYS) {
-    if (place < numbers.length) answer[name] = numbers.subarray(place, place += count);
+  for (const [name, shape] of Object.entries(answer.shapes)) {
+    answer[name] = numbers.subarray(place, place += shape.reduce((a, b) => a * b));
   }
+  learn(answer);
   return answer;
 }
 
 async function serveTask() {
   const {task, since} = wanted;
   wanted.task = null;
-  const body = {drawing, picture: () => photo, digit: () => shown.digit}[task]();
+  const body = {drawing, picture: () => photo, input: () => shown.input}[task]();
   const answer = await post('/' + task, body);
   // cleared meanwhile
-  if (!strokes.length && !photo || task === 'picture' && !photo || task === 'digit' && !shown) return answer;
-  const {error} = answer;
-  showError(answer.failed ? words.failed(answer.failed)
-    : error && !(error === 'nothing' && !photo) ? words.errors[error] || answer.text : '');
-  shown = answer.digit ? answer : null;
-  paint();
+  if (!strokes.length && !photo || task === 'picture' && !photo || task === 'input' && !shown) return answer;
+  const {error, failed} = answer, isDoubtful = !!error && task === 'drawing';
+  if (task !== 'input') {
+    dim('doubtful', isDoubtful && !!shown);
+    showError(failed ? words.failed(failed) : error ? words.errors[error] || answer.text : '', isDoubtful);
+  }
+  if (!isDoubtful) {
+    shown = answer.input ? answer : null;
+    paint();
+  }
   requestAnimationFrame(() => setTimeout(() => {  // which is after the frame is painted
     performance.measure(task, {start: since, end: performance.now(), detail: answer.step});
     performance.clearMeasures(task);
@@ -488,20 +533,29 @@ async function serveTask() {
   return answer;
 }
 
+const lacksWeights = () => isPointed() && weights.step !== shown.step;
+
 async function run() {
   for (;;) {
     try {
-      const {step} = wanted.task ? await serveTask() : await post('/step');
+      const path = lacksWeights() ? '/weights' : '/step', asks = !wanted.task;
+      const answer = asks ? await post(path) : await serveTask(), {step} = answer;
+      if (asks && path === '/weights') {
+        weights = {step: shown && shown.step, shapes: {}, ...answer};
+        paintPixel();
+      }
+      dim('lost', false);
       if (step !== undefined) {
         showStatus(step === null ? 'waiting' : 'live', step);
-        if (shown && shown.step !== step && !wanted.task) ask('digit', performance.now());
+        if (shown && shown.step !== step && !wanted.task) ask('input', performance.now());
       }
     } catch (error) {
       showStatus('lost');
+      dim('lost', true);
       await new Promise(resolve => setTimeout(resolve, 1000));
-      if (strokes.length && !wanted.task) ask('drawing', performance.now());
+      if (!wanted.task && (photo || strokes.length)) ask(photo ? 'picture' : 'drawing', performance.now());
     }
-    if (!wanted.task) {
+    if (!wanted.task && !lacksWeights()) {
       await new Promise(resolve => { wake = resolve; setTimeout(resolve, 1000); });
     }
   }
