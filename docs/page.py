@@ -1,10 +1,11 @@
-"""Draws the pictures of the app in the README, by the network in a model folder.
+"""Makes the two pictures of the app in the README, with the network in a model folder.
 
-    pip install -r requirements-dev.txt; apt-get install chromium chromium-driver
+    pip install -r requirements-dev.txt
+    apt-get install chromium chromium-driver fonts-wqy-microhei
     python docs/page.py model
 
-makes docs/page.png, in Chromium, of the page on which a 3 is drawn, and docs/layers.png, by
-mnist_lenet5_app.py --layers, of a 2 that was drawn there.
+docs/page.png shows the page in Chromium, on which a 3 is drawn. docs/layers.png shows a 2 that was
+drawn there, by mnist_lenet5_app.py --layers.
 """
 
 import os
@@ -22,7 +23,7 @@ DOCS = os.path.dirname(os.path.abspath(__file__))
 APP = [sys.executable, os.path.join(os.path.dirname(DOCS), 'mnist_lenet5_app.py')]
 PORT = '8030'
 
-# in parts of the field
+# the places of the pointer, as fractions of the field
 TWO = [(0.34, 0.3), (0.42, 0.2), (0.57, 0.19), (0.64, 0.3), (0.56, 0.48), (0.35, 0.76), (0.68, 0.8)]
 THREE = [(0.28, 0.25), (0.4, 0.19), (0.52, 0.17), (0.64, 0.2), (0.69, 0.29), (0.65, 0.39)]
 THREE += [(0.56, 0.45), (0.47, 0.48), (0.58, 0.51), (0.69, 0.59), (0.72, 0.7), (0.66, 0.8)]
