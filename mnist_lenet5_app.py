@@ -10,12 +10,11 @@ Without pictures it serves a page to draw on. The page shows the layers of the n
 by the newest checkpoint of a training that runs beside it. --help lists the flags.
 """
 
-import argparse
 import sys
 import threading
 
 # before TensorFlow, whose settings it makes
-from support import checkpoints, command_line, files
+from support import checkpoints, command_line, console, files
 
 import tensorflow.compat.v1 as tf
 
@@ -65,8 +64,8 @@ def app(paths, layers_path=None, port=PORT, browser=True):
 
         model_dir, network = mnist_lenet5_backward.MODEL_SAVE_PATH, layers.Network(x, y)
         if network.undrawn and (layers_path or not paths):
-            line = 'mnist_lenet5_forward.py: the input of %s cannot be drawn'
-            command_line.say(line % ', '.join(network.undrawn))
+            undrawn = ', '.join(network.undrawn)
+            console.say(f'mnist_lenet5_forward.py: the input of {undrawn} cannot be drawn')
         if not paths:
             newest = live.NewestCheckpoint(model_dir, network, saver, ema_restore)
             return serve(newest, port, browser)
@@ -82,7 +81,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
                 try:
                     levels = digit.digit(photo.decode(photo.read(path)))
                 except photo.PictureError as error:
-                    command_line.say('error: %s: %s' % (path, error))
+                    console.say(f'error: {path}: {error}')
                     status = error.exit_status
                     continue
                 values = network.read(sess, levels)
@@ -98,7 +97,7 @@ def serve(newest, port, browser):
     """Serves the page until Ctrl-C. newest: a live.NewestCheckpoint."""
     serving = server.Server(port, newest.answers)
     threading.Thread(target=newest.watch, daemon=True).start()
-    command_line.say('%s (Ctrl-C ends)' % serving.address)
+    console.say(f'{serving.address} (Ctrl-C ends)')
     if browser:
         server.open_in_browser(serving.address)
     serving.serve_forever()
@@ -113,13 +112,11 @@ def parse_args():
     text = 'of one digit each: PNG, JPEG, HEIC, ... Without any, a page in the browser to draw on'
     parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
     text = 'draw what the network sees in the one picture, layer by layer'
-    parser.add_argument(
-        '--layers', type=command_line.png, default=argparse.SUPPRESS, metavar='FILE.png', help=text
-    )
+    parser.add_argument('--layers', type=command_line.png_path, metavar='FILE.png', help=text)
     text = 'of the page, on 127.0.0.1 (%(default)s)'
     parser.add_argument('--port', type=int, default=PORT, metavar='N', help=text)
     parser.add_argument('--no_browser', action='store_true', help='do not open the page')
-    args = parser.parse_args(command_line.arguments(), argparse.Namespace(layers=None))
+    args = parser.parse_args(command_line.arguments())
     if args.layers is not None and len(args.pictures) != 1:
         parser.error('argument --layers: needs one picture')
     if not 1 <= args.port <= 65535:
@@ -130,10 +127,9 @@ def parse_args():
 def main():
     args = parse_args()
     if MISSING:
-        line = (
-            '%s is missing; the app needs Pillow, SciPy and scikit-image: %s -m pip install -r %s'
-        )
-        raise PackageError(line % (MISSING, sys.executable, 'requirements-app.txt'))
+        problem = f'{MISSING} is missing; the app needs Pillow, SciPy and scikit-image'
+        command = f'{sys.executable} -m pip install -r requirements-app.txt'
+        raise PackageError(f'{problem}: {command}')
     if args.pictures and hasattr(sys.stdout, 'reconfigure'):  # not in a notebook or in IDLE
         sys.stdout.reconfigure(errors='backslashreplace')  # not every name can be printed
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir
@@ -141,4 +137,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.run(main)
+    command_line.launch(main)

@@ -7,11 +7,15 @@ needs matplotlib.
 
 import json
 import os
+import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 DOCS = os.path.dirname(os.path.abspath(__file__))
-BLUE, ORANGE = '#165e83', '#be4a28'
+sys.path.insert(0, os.path.dirname(DOCS))
+
+from support import pictures  # noqa: E402
 
 
 def main():
@@ -29,11 +33,11 @@ def main():
     plt.rcParams.update({'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False})
     figure, axes = plt.subplots(figsize=(9, 4.6), constrained_layout=True)
     for key, colour, label in (
-        ('train_accuracy', ORANGE, 'its own training digits, without dropout'),
-        ('accuracy', BLUE, 'the 10,000 test digits'),
+        ('train_accuracy', pictures.ORANGE, 'its own training digits, without dropout'),
+        ('accuracy', pictures.BLUE, 'the 10,000 test digits'),
     ):
         points = [(100 * (1 - r[key]), rows.index(r['row'])) for r in results + raw]
-        axes.scatter(*zip(*points), s=22, color=colour, alpha=0.7, label=label)
+        axes.scatter(*zip(*points), s=22, color=np.divide(colour, 255), alpha=0.7, label=label)
     axes.set_xscale('log')
     ticks = 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50
     errors = [100 * (1 - r[key]) for r in results for key in ('accuracy', 'train_accuracy')]

@@ -11,9 +11,15 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 DOCS = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(DOCS))
+
+from support import pictures  # noqa: E402
+
+BLUE = np.divide(pictures.BLUE, 255)
 
 
 def scalars(folder):
@@ -39,11 +45,11 @@ def main():
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), constrained_layout=True)
 
     errors = {step: 1 - accuracy for step, accuracy in testing['accuracy'].items()}
-    plot(left, errors, color='#165e83')
+    plot(left, errors, color=BLUE)
     left.set_title('test accuracy')
     right.set_title('cross entropy')
     plot(right, training['cross_entropy'], color='#d9a58f', lw=0.5, label='a training batch')
-    plot(right, testing['cross_entropy'], color='#165e83', label='all test digits')
+    plot(right, testing['cross_entropy'], color=BLUE, label='all test digits')
     right.legend(frameon=False)
     for axes in left, right:
         axes.set_yscale('log')

@@ -12,6 +12,8 @@ kind, in the order of the graph.
 
 import io
 
+from support.pictures import BLUE, CELL, INK, ORANGE, PAPER
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -26,12 +28,10 @@ EXPLAINED = {  # the operations that the page can compute, with these attributes
     'MatMul': {'transpose_a': False, 'transpose_b': False},
 }
 
-# the picture: pixels, and the colours of the page
+# the picture, in pixels
 COLUMNS, TILE, GAP, MARGIN, LINE = 16, 56, 4, 24, 22
 WIDTH = COLUMNS * (TILE + GAP) - GAP
 INPUT, NEURON = 112, 14  # the sides of their tiles
-PAPER, CELL, INK = '#faf8f4', '#ede9e2', '#26262e'
-BLUE, ORANGE = '#165e83', '#be4a28'
 
 
 class NetworkError(Exception):
@@ -55,10 +55,8 @@ class Network:
         self._x, self.graph = x, x.graph
         _, *self._size, channels = x.shape.as_list()
         if channels != 1:
-            line = (
-                'mnist_lenet5_forward.py: reads pictures of %d channels; a digit has one, of grey'
-            )
-            raise NetworkError(line % channels)
+            problem = f'reads pictures of {channels} channels; a digit has one, of grey'
+            raise NetworkError(f'mnist_lenet5_forward.py: {problem}')
         found, self.undrawn = _found(x)
         names = {tensor.name: name for name, tensor in [('input', x), *found.items()]}
         self.layers, self.sources, self._weights = {}, {}, {}

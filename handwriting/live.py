@@ -8,7 +8,7 @@ checkpoint before it goes on answering.
 import json
 import time
 
-from support import checkpoints, command_line, watching
+from support import checkpoints, console, files, watching
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -56,9 +56,9 @@ class NewestCheckpoint:
         except checkpoints.CheckpointError as error:
             problem = str(error)
         except OSError as error:  # somebody moves the folder, for example
-            problem = '%s: cannot be read (%s)' % (self._model_dir, error.strerror or error)
+            problem = f'{self._model_dir}: cannot be read ({files.reason(error)})'
         if problem and problem != self._problem:
-            command_line.say('error: %s' % problem)
+            console.say(f'error: {problem}')
         self._problem = problem
 
     def _take_new(self):

@@ -32,7 +32,7 @@ def arguments():
     return [argument for argument in given.split('\0') if argument]
 
 
-def png_name(name):
+def png_path(name):
     """Returns the name of a PNG file: the `type` of an argument."""
     if not name.lower().endswith('.png'):
         raise argparse.ArgumentTypeError('must end in .png')
@@ -65,7 +65,7 @@ def parse_testing(interval, model_dir):
     made.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
     made.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
     text = 'draw the misread digits, at most 16 for each pair of classes; implies --once'
-    made.add_argument('--mistakes', type=png_name, metavar='FILE.png', help=text)
+    made.add_argument('--mistakes', type=png_path, metavar='FILE.png', help=text)
     args = made.parse_args(arguments())
     if not 0 <= args.interval <= 86400:
         made.error('argument --interval: must be from 0 to 86400 seconds')

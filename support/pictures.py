@@ -10,13 +10,13 @@ from . import files
 
 MAX_WRONG = 100  # digits in the picture of those read wrongly
 
-# colours of the confusion sheet
+# the palette, also of the app's page (style.css) and of the docs
 PAPER = (250, 248, 244)
 CELL = (237, 233, 226)
 RIGHT = (218, 212, 202)  # the diagonal
 INK = (38, 38, 46)
-TRUE_INK = (22, 94, 131)
-READ_INK = (190, 74, 40)
+BLUE = (22, 94, 131)  # true
+ORANGE = (190, 74, 40)  # read
 
 COLUMNS = 4  # of digits in a cell; as many lines
 GAP = 4  # pixels between two cells
@@ -58,9 +58,9 @@ def write_mistakes(path, data, logits):
     digits, classes = _squares(data.images), range(logits.shape[1])
     groups = [digits[labels == true] for true in classes]
     means = [group.mean(axis=0, keepdims=True) if len(group) else group for group in groups]
-    cells = [_cell(mean, PAPER, READ_INK) for mean in [digits[:0], *means]]
+    cells = [_cell(mean, PAPER, ORANGE) for mean in [digits[:0], *means]]
     for true in classes:
-        cells.append(_cell(means[true], PAPER, TRUE_INK))
+        cells.append(_cell(means[true], PAPER, BLUE))
         for read in classes:
             chosen = digits[(labels == true) & (predictions == read) & (true != read)]
             cells.append(_cell(chosen, RIGHT if true == read else CELL, INK))

@@ -120,7 +120,7 @@ def test_papers_and_means_of_the_sheet(sheet):
             if (true, read) != (2, 7):
                 assert (cell(found, true + 1, read + 1) == colour).all()
     mean = DIGITS[150:].mean(axis=0)
-    for ink, at in (pictures.TRUE_INK, (8, 0)), (pictures.READ_INK, (0, 8)):
+    for ink, at in (pictures.BLUE, (8, 0)), (pictures.ORANGE, (0, 8)):
         expected = drawn(mean, 2, pictures.PAPER, ink)
         assert np.abs(cell(found, *at)[28:-28, 28:-28] - expected).max() <= 0.51
         assert (cell(found, *at)[:28] == pictures.PAPER).all()

@@ -28,7 +28,7 @@ import input_data
 import mnist_lenet5_app
 import mnist_lenet5_backward
 import mnist_lenet5_forward
-from handwriting import layers, live, photo, server
+from handwriting import live, photo, server
 
 SCRIPT = os.path.join(ROOT, 'mnist_lenet5_app.py')
 TEST = input_data.read_data_sets(DATA, one_hot=True).test
@@ -513,7 +513,7 @@ def test_every_text_can_be_read():
     tints = re.findall(r'--hue: var\(--(\w+)\); --tint: (\d+)%', style)
     assert len(tints) == 3
     for name in 'paper', 'cell', 'ink', 'blue', 'orange':
-        assert '--%s: %s;' % (name, getattr(layers, name.upper())) in light
+        assert '--%s: #%02x%02x%02x;' % (name, *getattr(pictures, name.upper())) in light
     for theme in light, dark:
         found = re.findall(r'--(\w+): (#\w{6})', theme)
         colours = {name: np.array(ImageColor.getrgb(value)) / 255 for name, value in found}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow.compat.v1 as tf
-from PIL import Image, ImageColor, ImageFont
+from PIL import Image, ImageFont
 
 import mnist_lenet5_forward as lenet
 from handwriting import layers
@@ -124,7 +124,7 @@ def test_picture(lecture, is_old, monkeypatch):
     _, values, _ = lecture
     picture = np.array(Image.open(io.BytesIO(layers.drawn(values))))
     colours = layers.PAPER, layers.CELL, layers.INK, layers.ORANGE
-    paper, cell, ink, orange = map(ImageColor.getrgb, colours)
+    paper, cell, ink, orange = colours
     assert {paper, cell, ink, orange} <= set(map(tuple, picture.reshape(-1, 3)))
     top = left = layers.MARGIN
     for name, scale in zip(['input', *FOUND], [4, 2, 4, 4, 8, 14]):
