@@ -6,14 +6,14 @@ prints what is written on each picture:
 
     photo.jpg: 7 (99.8%)
 
-Without pictures it serves a page to draw on. The page shows the layers of the network as you draw,
-by the newest checkpoint of a training that runs beside it. --help lists the flags.
+Without pictures it serves a page to draw on. As you draw, the page shows the layers of the network.
+It uses the newest checkpoint, also while a training is running. --help lists the flags.
 """
 
 import sys
 import threading
 
-# before TensorFlow, whose settings it makes
+# before TensorFlow: support sets its environment variables
 from support import checkpoints, command_line, console, files
 
 import tensorflow.compat.v1 as tf

@@ -42,7 +42,7 @@ def backward(mnist, seed=None, bfloat16=False):
     Raises support's checkpoints.CheckpointError, files.LockError, training.TrainingError and
     training.Interrupted.
     """
-    # keeps a training from losing anything: owns its seed, session, steps and saves
+    # manages the seed, session, steps and saves, so that an interrupted training can resume
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
@@ -65,7 +65,7 @@ def backward(mnist, seed=None, bfloat16=False):
         global_step = tf.Variable(0, trainable=False)  # counts the steps, see minimize
 
         # Cross entropy, [BATCH_SIZE]: minus the log of the right digit's probability. The softmax
-        # makes probabilities of the logits, argmax makes class numbers of the one-hot labels.
+        # turns logits into probabilities. argmax turns one-hot labels into class numbers.
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
         cem = tf.reduce_mean(ce)  # a mean does not grow with BATCH_SIZE
         loss = cem + tf.add_n(tf.get_collection('losses'))  # plus get_weight's four L2 terms
@@ -93,7 +93,7 @@ def backward(mnist, seed=None, bfloat16=False):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
             train_op = tf.no_op(name='train')  # one name, to run both together
-            step_taken = global_step.read_value()  # global_step may be read before its update
+            step_taken = global_step.read_value()  # global_step itself may give the value before
 
         saver = tf.train.Saver()
 
@@ -101,14 +101,14 @@ def backward(mnist, seed=None, bfloat16=False):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
-            # The current checkpoint replaces the initial values. The two calls are TensorFlow's,
-            # with care for damaged files.
+            # The current checkpoint replaces the initial values. These two functions replace
+            # TensorFlow's and also handle damaged files.
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
-            # The lecture has range(STEPS). This goes from the restored step to before run.end, the
-            # next multiple of STEPS. step is read after the update, so it is i + 1.
+            # The lecture has range(STEPS). These steps go from the restored one up to, not including,
+            # run.end, the next multiple of STEPS. step is read after the update, so it is i + 1.
             for i in run.steps(mnist.train, BATCH_SIZE, STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(

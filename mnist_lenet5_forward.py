@@ -62,7 +62,7 @@ def dropout(x, rate, seed=None):
     """Returns x with each element set to zero with probability `rate`. The others are divided by
     1 - rate, so that the sum stays about the same.
 
-    seed: two integers. The same two drop the same elements; None drops others every time.
+    seed: two integers. The same seed drops the same elements. None drops others in every run.
     """
     if seed is None:
         return tf.nn.dropout(x, rate=rate)

@@ -1,6 +1,6 @@
 """Trains the network without each ingredient of the lecture and compares: docs/experiments.md.
 
-python benchmarks/experiments.py no-dropout --seeds 2   # and the baseline; no name: all rows
+python benchmarks/experiments.py no-dropout --seeds 2   # plus the baseline; without a name, all rows
 """
 
 import argparse
@@ -23,7 +23,7 @@ import mnist_lenet5_backward as backward  # noqa: E402
 import mnist_lenet5_forward as forward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
 
-RUN = 'row', 'seed', 'steps', 'digits'  # of a result, before what is measured
+RUN = 'row', 'seed', 'steps', 'digits'  # identify a result; its measurements follow
 ALL_DIGITS = 55000
 
 
@@ -41,7 +41,7 @@ def smaller(convolve, neurons, x, train, regularizer, seed=None):
     return tf.matmul(fc1, w) + b
 
 
-# {row: {what it replaces: by what}}; `digits` alone is no name in a module
+# {row: {name to replace: value}}; only `digits` is not the name of something in a module
 B, F = 'mnist_lenet5_backward.', 'mnist_lenet5_forward.'
 NO_DROPOUT, NO_L2 = {F + 'dropout': lambda x, rate, seed: x}, {B + 'REGULARIZER': 0.0}
 ROWS = {
@@ -66,7 +66,7 @@ def train(data, row, seed, steps, digits):
     times, next_batch = [], few.next_batch
     few.next_batch = lambda size: times.append(time.perf_counter()) or next_batch(size)
     folder = f'{ROOT}/model/experiments/{row}-{steps}-steps-{digits}-digits-seed-{seed}/'
-    # the lecture's decay is per epoch; this is the same decay per step, with fewer digits
+    # the lecture's decay is per epoch; with fewer digits, this is the same decay per step
     decay = backward.LEARNING_RATE_DECAY ** (digits / ALL_DIGITS)
     changes = {B + 'LEARNING_RATE_DECAY': decay, B + 'STEPS': steps, **ROWS[row]}
     changes[B + 'MODEL_SAVE_PATH'] = folder
@@ -81,7 +81,7 @@ def train(data, row, seed, steps, digits):
 
 
 def measure(folder, parts):
-    """Returns what the newest checkpoint in `folder` makes of each {prefix: DataSet}."""
+    """Returns accuracies and cross entropies of the newest checkpoint for each {prefix: DataSet}."""
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, forward.IMAGE_SIZE**2])
         reshaped_x = tf.reshape(x, [-1, forward.IMAGE_SIZE, forward.IMAGE_SIZE, 1])
@@ -101,8 +101,8 @@ def measure(folder, parts):
 
 
 def verdict(results, row):
-    """Is the baseline better? All seeds must agree, by more in the mean than its own spread."""
-    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'  # its averages are compared with that
+    """Is the baseline better? All seeds must agree, and the mean gain must exceed its spread."""
+    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'  # compares averaged with raw weights
     baseline = {r['seed']: r['accuracy'] for r in results if r['row'] == 'baseline'}
     gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])
     if min(gains) <= 0 <= max(gains) or abs(gains.mean()) <= np.ptp(list(baseline.values())):
@@ -125,7 +125,7 @@ def table(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0], allow_abbrev=False)
-    # the empty list is what no ROW gives
+    # argparse checks the default, an empty list, too
     parser.add_argument('rows', nargs='*', choices=[*ROWS, []], metavar='ROW', help=' '.join(ROWS))
     for flag, default in ('--seeds', None), ('--steps', 6000), ('--digits', 5500):
         parser.add_argument(flag, type=int, default=default, metavar='N', help='(%(default)s)')
@@ -134,7 +134,7 @@ def main():
     with open(os.path.join(ROOT, 'benchmarks', 'experiments.jsonl'), 'a+') as file:
         file.seek(0)
         done, results = {tuple(r[key] for key in RUN): r for r in map(json.loads, file)}, []
-        # seed by seed, so that an unfinished table has all rows; four rows have five seeds
+        # seed by seed, so that an unfinished table has all rows; the first four have five seeds
         for seed in range(1, 1 + (args.seeds or 5)):
             for row in ROWS if seed <= (args.seeds or 3) else list(ROWS)[:4]:
                 if row in [*(args.rows or ROWS), 'baseline']:

@@ -92,9 +92,9 @@ class Network:
 
 
 def _found(x):
-    """Returns the layers above x, {name: tensor}, and as text the inputs that cannot be drawn.
+    """Returns the layers above x, {name: tensor}, and a text for each input that cannot be drawn.
 
-    A layer is what the next operation of OPERATIONS takes as its input. So it does not matter which
+    A layer is the input tensor of the next operation in OPERATIONS. So it does not matter which
     function, a ReLU or another one, made the layer's values.
     """
     operations = [op for op in x.graph.get_operations() if op.type in OPERATIONS]
@@ -144,8 +144,9 @@ def _origin(tensor, is_logits):
 
 
 def drawn(values):
-    """Returns the PNG file of a picture of what Network.read returns: the maps of each layer, in
-    the order of the graph's kernels, and the probabilities. A layer's largest value is ink.
+    """Draws the result of Network.read and returns it as the bytes of a PNG file: the maps of each
+    layer, in the order of the graph's kernels, and the probabilities. Each layer's largest value
+    has the colour INK.
     """
     *layers, _, (_, probabilities) = values.items()
     strips = []

@@ -1,8 +1,8 @@
 """The newest checkpoint of a training, and the answers that it gives to the page.
 
-Owns which checkpoint answers: the newest one that could be restored. Each checkpoint has its own
-session. So an answer comes from one checkpoint from beginning to end, and while a restore fails the
-checkpoint before it goes on answering.
+Answers come from the newest checkpoint that could be restored. Each checkpoint has its own session,
+so a whole answer comes from one checkpoint. If a restore fails, the previous checkpoint keeps
+answering.
 """
 
 import json
@@ -66,8 +66,8 @@ class NewestCheckpoint:
         if not (ckpt and ckpt.model_checkpoint_path):
             return
         if not self._next:
-            # TensorFlow computes in the thread that asks, on one core: beside a training each
-            # hand-over to another thread would wait, and the other cores belong to the training.
+            # TensorFlow runs in the calling thread, on one core. While a training runs, handing work
+            # to another thread would mean waiting.
             config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
             self._next = tf.Session(config=config)
         if self._watcher.restore_new(self._saver, self._next, ckpt):
@@ -78,24 +78,24 @@ class NewestCheckpoint:
             self._current, self._next = (step, self._next), None
 
     def read_drawing(self, body):
-        """Answers the levels of a drawing, one byte each."""
+        """Returns the answer to a drawing. body: its levels, one byte each."""
         return self._read(lambda: np.frombuffer(body, np.uint8).reshape(SIDE, SIDE))
 
     def read_picture(self, body):
-        """Answers the bytes of a picture file."""
+        """Returns the answer to a picture. body: the bytes of its file."""
         return self._read(lambda: photo.decode(body))
 
     def read_input(self, body):
-        """Answers the input of an earlier answer, which a newer checkpoint reads again."""
+        """Returns the answer to the input of an earlier answer, by the current checkpoint."""
         return self._look(np.frombuffer(body, '<f4').reshape(self._blank.shape))
 
     def weights(self, body):
-        """Answers with the weights from which the page computes the layers."""
+        """Returns the weights from which the page computes the layers."""
         step, sess = self._current
         return self._packed(step, self._network.weights(sess) if sess else {})
 
     def step(self, body):
-        """Answers with the step alone."""
+        """Returns the step alone."""
         return self._packed(self._current[0], {})
 
     def _read(self, picture):

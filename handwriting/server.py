@@ -1,7 +1,7 @@
 """Serves the page and its answers on 127.0.0.1, and refuses what the page itself would never ask.
 
-The threat is another web site, open in the same browser: it can send requests here, under a name
-of its own that leads to 127.0.0.1 as well. Other users of the machine are not kept out.
+The threat is another web site, open in the same browser: it can send requests here, under its own
+host name that resolves to 127.0.0.1. Other users of the machine are not kept out.
 """
 
 import http.server

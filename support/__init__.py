@@ -1,4 +1,4 @@
-"""The care around training and testing. Import it before TensorFlow, which reads these settings."""
+"""Helpers for training and testing. Import them before TensorFlow, which reads these settings."""
 
 import os
 
@@ -6,4 +6,4 @@ import os
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 # take only the needed memory of a graphics card, so that a test fits beside a training
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')  # warnings, but not its information
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')  # show warnings, hide information

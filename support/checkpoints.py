@@ -20,7 +20,7 @@ from . import console, files
 READ_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)
 # on a Chinese Windows, TensorFlow cannot decode the system's message
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
-# the message of the file `checkpoint`, a class without a public name
+# the protobuf class of the file `checkpoint`, which TensorFlow does not export
 CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
 PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
 
@@ -67,7 +67,7 @@ def newest_first(model_dir):
 
 
 def check_current_exists(model_dir):
-    """Raises CheckpointError if the file `checkpoint` names as current a checkpoint that is neither
+    """Raises CheckpointError if the current checkpoint that the file `checkpoint` names is neither
     in the folder nor in the file's list. Warns of a checkpoint.txt, which Notepad likes to make.
     """
     path, found = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
@@ -83,7 +83,8 @@ def check_current_exists(model_dir):
 def choose_seed(model_dir, default, seed=None):
     """Returns `seed`. If that is None, returns the seed stored beside checkpoints, or `default`.
 
-    Says if it is not the stored one. Raises CheckpointError if that is needed and unreadable.
+    Prints a message if the returned seed differs from the stored seed. Raises CheckpointError if
+    the stored seed is needed but unreadable.
     """
     if not newest_first(model_dir):
         return default if seed is None else seed
@@ -158,7 +159,7 @@ def _damaged_if_tensorflow_fails(path):
 
 class Manager:
     """Saves the checkpoints of one training. Inside the `with`, no other training has the folder.
-    A second Saver may use it: only old checkpoints of this training's name are deleted.
+    Another Saver may write to the folder: only checkpoints of this training's name are deleted.
     """
 
     def __init__(self, path, seed):
@@ -224,7 +225,7 @@ class Manager:
         # a second Saver in this folder replaces the list by its own
         listed = [other for other in self._listed if other in found]
         paths = list(dict.fromkeys([*listed, *last.all_model_checkpoint_paths, path]))
-        # after going back to an old checkpoint, that one is the last but one
+        # the new checkpoint goes last, and the current one before it, also after going back
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
         old = ours[: -saver.as_saver_def().max_to_keep]

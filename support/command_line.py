@@ -25,7 +25,7 @@ def parser(description, model_dir, data_dir=None):
 
 
 def arguments():
-    """Returns the arguments of the process, without a Jupyter kernel's: -f X.json, --X.y=z."""
+    """Returns the arguments of the process, without those that a Jupyter kernel adds."""
     given = '\0'.join(sys.argv[1:])
     if hasattr(sys, 'ps1'):
         given = re.sub(r'(^|\0)(--?f[=\0][^\0]*[.]json|--\w+[.][^\0]*)', '', given)
@@ -74,7 +74,7 @@ def parse_testing(interval, model_dir):
 
 
 def launch(main, niceness=0):
-    """Calls main() and ends the process with its result as exit status. An error is one line.
+    """Calls main() and ends the process with its result as exit status. Prints an error as one line.
 
     niceness: how far the process lowers its own priority. In a notebook or a console, the process
     goes on, and launch returns the status.
@@ -88,7 +88,7 @@ def launch(main, niceness=0):
     status = 1
     try:
         status = main()
-    except OSError as error:  # as after `| head`
+    except OSError as error:  # for example a closed pipe, as after `| head`
         reason = f' ({error.strerror})' if error.strerror else ''
         say(f'error: {error.filename or "stdout"}: cannot be used{reason}')
     except BaseException as error:

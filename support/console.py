@@ -13,14 +13,14 @@ PROGRESS_SECS = 0.2  # between two progress lines
 
 def say(line, end='\n'):
     """Writes a line to stderr, over the progress line. With end='\\r' it is a progress line."""
-    if not sys.stderr:  # as in pythonw; print would take None for stdout
+    if not sys.stderr:  # under pythonw; print(file=None) would write to stdout
         return
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
         with contextlib.suppress(OSError):  # the width above is stdout's, which may be a file
             width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
         line = (line[:width] if end == '\r' else line).ljust(width)
-    with contextlib.suppress(OSError):  # nobody reads stderr, which is no reason to end
+    with contextlib.suppress(OSError):  # a closed stderr must not end the process
         print(line, end=end, file=sys.stderr, flush=True)
 
 

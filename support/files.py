@@ -24,10 +24,10 @@ class Lock:
         """Locks the file until `release` or the end of the process. Makes the folder.
 
         If the file has gone from its path, as after `rm -rf model`, locks a new one. Raises
-        LockError if another process holds the lock or the file is no lock; OSError.
+        LockError if another process holds the lock or the file is not a lock file. May raise OSError.
         """
         for _ in range(2):  # the file may go before it is locked
-            with contextlib.suppress(OSError, AttributeError):  # None is no file
+            with contextlib.suppress(OSError, AttributeError):  # no file is open yet
                 if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
                     return
             self.release()
@@ -66,14 +66,14 @@ def _lock(file, hold):
     except ImportError:  # Windows
         import msvcrt
 
-        file.seek(1 << 30)  # far from the number, which would be locked too
+        file.seek(1 << 30)  # far behind the process number, which stays readable
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK if hold else msvcrt.LK_UNLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if hold else fcntl.LOCK_UN)
 
 
 def write(path, content):
-    """Replaces a file's content by other bytes, if they differ, in one step and down to the disk.
+    """Replaces a file's content in one step and flushes it to disk, unless it is the same.
 
     Raises an OSError with the file's name. The file is then as before.
     """
@@ -126,7 +126,7 @@ def matching(folder, pattern):
 
 def reason(error):
     """Returns the telling line of an OSError, or of a TensorFlow error with its many lines."""
-    if isinstance(error, UnicodeDecodeError):  # of a message in the encoding of a Chinese Windows
+    if isinstance(error, UnicodeDecodeError):  # of a message on a Chinese Windows
         error = error.object.decode(locale.getpreferredencoding(False), 'replace')
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

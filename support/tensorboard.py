@@ -1,7 +1,7 @@
 """The curves and pictures that TensorBoard shows: tensorboard --logdir model
 
 The event files are in the folders `train` and `test` beside the checkpoints. If a folder cannot be
-written to, its curves end, and nothing else.
+written to, its curves stop, but the script goes on.
 """
 
 import os
@@ -22,7 +22,7 @@ class Training:
         self._file = _EventFile(os.path.join(model_dir, 'train'))
         self._file.begin(start + 1)
         tests = os.path.join(model_dir, 'test')
-        if os.path.isdir(tests):  # its later points may be those of a branch that ends here
+        if os.path.isdir(tests):  # its later points may be of a branch that ends here
             _EventFile(tests).begin(start + 1)
         self._sess = sess
         first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
@@ -32,8 +32,8 @@ class Training:
         self._last = time.monotonic(), start
 
     def add(self, step, loss):
-        """Adds the numbers of a step, and the kernels of the first convolution after it. The cross
-        entropy is the loss, from before the update, minus the L2 terms after it.
+        """Adds a step's numbers, and the first convolution's kernels as they are after the step. The
+        cross entropy is the loss, from before the update, minus the L2 terms after it.
         """
         values = self._sess.run(self._fetches)
         now = time.monotonic()
@@ -57,8 +57,8 @@ class Testing:
         """Adds accuracy, cross entropy and misread digits of a test of all the data.
 
         step: the end of the checkpoint's name; logits: [n, classes]; ckpt: of the checkpoint. Adds
-        nothing if the step is no number, or if the checkpoint was not saved last: somebody went
-        back to it, and TensorBoard would drop all later points.
+        nothing for a step that is no number. Adds nothing for a checkpoint older than the one saved
+        last, because TensorBoard would then drop all later points.
         """
         saved_last = (ckpt.all_model_checkpoint_paths or [ckpt.model_checkpoint_path])[-1]
         if not step.isdigit() or ckpt.model_checkpoint_path != saved_last:

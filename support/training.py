@@ -64,13 +64,13 @@ class Run:
             print_error = None
             try:
                 yield sess
-            except OSError as error:  # from print, as after `| head`
+            except OSError as error:  # print failed, as after `| head`
                 print_error = error
             step = int(sess.run(global_step))
             # the steps may have ended early, and a second Saver may have replaced the list
             if self.end and step and not self._manager.is_current(step):
                 self.save(step)
-            if signals and step != self.end:  # before print_error: Ctrl-C in `| tee log` ends tee
+            if signals and step != self.end:  # goes first: Ctrl-C in `| tee log` also ends tee
                 saved = f'stopped; step {step} is saved in {self._manager.folder}'
                 interrupted = Interrupted(f'{saved}, run the same command again to go on')
                 interrupted.exit_status = 128 + signals[0]
@@ -86,7 +86,7 @@ class Run:
         self.end = (start // length + 1) * length
         folder = os.path.abspath(self._manager.folder)
         console.say(f'training from step {start} to step {self.end}; checkpoints go to {folder}')
-        if hasattr(data, 'seek'):  # as input_data's has
+        if hasattr(data, 'seek'):  # input_data's DataSet has it
             data.seek(start * batch_size, self.seed)
         self._curves = tensorboard.Training(folder, start, self._sess, self._learning_rate)
         for step in console.live_range(start, self.end, length):

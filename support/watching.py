@@ -8,7 +8,7 @@ import time
 from . import checkpoints, console, files
 
 GRACE_SECS = 5  # a damaged checkpoint may be a copy that needs this time to become whole
-LOOK_SECS = 0.5  # between two looks meanwhile
+LOOK_SECS = 0.5  # between two looks while waiting
 
 
 class Watcher:
@@ -19,7 +19,7 @@ class Watcher:
         self._variables = variables
         self._wait = wait
         self._restored = set()  # states of checkpoints' files
-        self._damaged = None  # the state of a folder whose damage has had its time
+        self._damaged = None  # the state of a folder that was damaged for GRACE_SECS
         self._say_once = console.say_once()
 
     def get_checkpoint_state(self, model_dir):
@@ -42,7 +42,7 @@ class Watcher:
         folder changes meanwhile. Raises checkpoints.CheckpointError.
         """
         folder, current = os.path.split(ckpt.model_checkpoint_path)
-        # the state from before the restoring: a checkpoint that replaces this one then is new
+        # the state before restoring, so that a checkpoint that replaces this one meanwhile is new
         state, restored = _state(folder), _state(folder, current + '.')
         if state == self._damaged or restored in self._restored:
             return False
