@@ -10,7 +10,7 @@ Press Ctrl-C to stop. Run the same command again to continue as if the training 
 --help lists the flags. docs/differences.md lists the differences from the lecture, with reasons.
 """
 
-# before TensorFlow, for its settings
+# before TensorFlow: support sets its environment variables
 from support import checkpoints, command_line, training
 
 import tensorflow.compat.v1 as tf
@@ -25,8 +25,8 @@ REGULARIZER = 0.0001  # factor of the L2 terms
 STEPS = 50000  # a run ends at the next multiple of it
 MOVING_AVERAGE_DECAY = 0.99
 MODEL_SAVE_PATH = './model/'
-MODEL_NAME = 'mnist_model'  # and the step: mnist_model-301
-SAVE_STEPS = 100  # from one checkpoint to the next
+MODEL_NAME = 'mnist_model'  # followed by the step: mnist_model-301
+SAVE_STEPS = 100  # between two checkpoints
 SEED = 1  # of all random numbers of a new training; a resumed training keeps its seed
 
 
@@ -37,7 +37,7 @@ def backward(mnist, seed=None, bfloat16=False):
     mnist.train needs `num_examples` and `next_batch(n)`, which returns grey levels [n, 784] and
     one-hot labels [n, 10]. With input_data's `seek`, a resumed run gives the same bits as an
     uninterrupted one. seed: overrides SEED and the seed of the resumed training; bfloat16: whether
-    to multiply 16-bit numbers, on processors that can.
+    to multiply 16-bit numbers, which the processor must support.
 
     Raises support's checkpoints.CheckpointError, files.LockError, training.TrainingError and
     training.Interrupted.
@@ -46,7 +46,7 @@ def backward(mnist, seed=None, bfloat16=False):
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # TensorFlow 2's kind of variable: it guarantees that the loss is from before the update
+        # TensorFlow 2's kind of variable, with which the loss is always from before the update
         tf.get_variable_scope().set_use_resource(True)
 
         # placeholders are like a function's parameters: every sess.run feeds them
@@ -64,14 +64,14 @@ def backward(mnist, seed=None, bfloat16=False):
         y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
         global_step = tf.Variable(0, trainable=False)  # counts the steps, see minimize
 
-        # Cross entropy, [BATCH_SIZE]: minus the log of the right digit's probability. The softmax
-        # turns logits into probabilities. argmax turns one-hot labels into class numbers.
+        # Cross entropy, [BATCH_SIZE]: -log(probability of the right digit). The softmax turns
+        # logits into probabilities. argmax turns one-hot labels into class numbers.
         ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
         cem = tf.reduce_mean(ce)  # a mean does not grow with BATCH_SIZE
         loss = cem + tf.add_n(tf.get_collection('losses'))  # plus get_weight's four L2 terms
 
-        # base * decay ** (step / steps of an epoch): large at first, to come near the minimum, then
-        # smaller and calmer. staircase rounds the exponent down: one rate per epoch.
+        # base * decay ** (step / steps of an epoch): large at first, to get near the minimum fast;
+        # small later, for stable steps. staircase rounds the exponent down: one rate per epoch.
         learning_rate = tf.train.exponential_decay(
             LEARNING_RATE_BASE,
             global_step,
@@ -88,7 +88,7 @@ def backward(mnist, seed=None, bfloat16=False):
         # variable's value and becomes decay * shadow + (1 - decay) * variable at each step, where
         # decay = min(MOVING_AVERAGE_DECAY, (1 + step) / (10 + step)).
         ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
-        # The average comes after the step; the lecture leaves the order open.
+        # Update the averages after the weights. The lecture leaves the order open.
         with tf.control_dependencies([train_step]):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
@@ -107,8 +107,8 @@ def backward(mnist, seed=None, bfloat16=False):
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)
 
-            # The lecture has range(STEPS). These steps go from the restored one up to, not including,
-            # run.end, the next multiple of STEPS. step is read after the update, so it is i + 1.
+            # The lecture has range(STEPS). Here i runs from the restored step to run.end - 1, where
+            # run.end is the next multiple of STEPS. step is read after the update, so it is i + 1.
             for i in run.steps(mnist.train, BATCH_SIZE, STEPS):
                 xs, ys = mnist.train.next_batch(BATCH_SIZE)
                 reshaped_xs = np.reshape(
@@ -140,7 +140,7 @@ def main():
     mnist = input_data.read_data_sets(
         args.data_dir,
         one_hot=True,
-        validation_size=None,  # 5,000, or fewer of a small data set
+        validation_size=None,  # 5,000 images, or fewer if the data set is small
         num_classes=mnist_lenet5_forward.OUTPUT_NODE,
     )
     backward(mnist, args.seed, args.bfloat16)

@@ -9,7 +9,7 @@
 It has 1,663,370 parameters in eight variables. A checkpoint calls them `Variable` to `Variable_7`.
 """
 
-import tensorflow.compat.v1 as tf  # TensorFlow 1's functions, in 1.14 and every later one
+import tensorflow.compat.v1 as tf  # the functions of TensorFlow 1, from version 1.14 on
 
 IMAGE_SIZE = 28  # pixels, both ways
 NUM_CHANNELS = 1  # grey
@@ -32,7 +32,7 @@ def get_weight(shape, regularizer):
     'losses'. tf.contrib.layers.l2_regularizer(regularizer)(w) computed the same.
     """
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
-    if regularizer is not None:  # large weights fit the noise too, so they cost something
+    if regularizer is not None:  # large weights can fit the noise, so they increase the loss
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
 
@@ -59,8 +59,8 @@ def max_pool_2x2(x):
 
 
 def dropout(x, rate, seed=None):
-    """Returns x with each element set to zero with probability `rate`. The others are divided by
-    1 - rate, so that the sum stays about the same.
+    """Returns x with each element set to 0 with probability `rate`. Divides the others by 1 - rate,
+    so that the sum stays about the same.
 
     seed: two integers. The same seed drops the same elements. None drops others in every run.
     """
@@ -99,7 +99,7 @@ def forward(x, train, regularizer, seed=None):
     fc1_w = get_weight([nodes, FC_SIZE], regularizer)
     fc1_b = get_bias([FC_SIZE])
     fc1 = tf.nn.relu(tf.matmul(reshaped, fc1_w) + fc1_b)  # [n, 512]
-    if train:  # against overfitting: no neuron can rely on one that may be dropped
+    if train:  # against overfitting: no neuron can depend on others, which may be dropped
         fc1 = dropout(fc1, 0.5, seed)
 
     # fourth layer: fully connected, without a ReLU

@@ -11,7 +11,7 @@ looks for a new checkpoint every five seconds, until you press Ctrl-C, and print
 
 import time
 
-# before TensorFlow, for its settings
+# before TensorFlow: support sets its environment variables
 from support import command_line, pictures, tensorboard, watching
 
 import tensorflow.compat.v1 as tf
@@ -53,7 +53,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
 
-        # whether each digit is read correctly; the mean of these, as 0 or 1, is the accuracy
+        # True for each digit that is read correctly; the mean of these, as 0 or 1, is the accuracy
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
@@ -75,7 +75,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
                                 mnist_lenet5_forward.NUM_CHANNELS,
                             ),
                         )
-                        # in chunks, to save memory; the logits then replace y in the feed
+                        # in chunks, to save memory; then feed the logits as the value of y
                         logits = run_in_chunks(sess, y, x, reshaped_x)
                         accuracy_score = sess.run(
                             accuracy, feed_dict={y: logits, y_: mnist.test.labels}
@@ -116,4 +116,4 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.launch(main, niceness=19)  # a training beside it has priority
+    command_line.launch(main, niceness=19)  # low priority: a running training goes first

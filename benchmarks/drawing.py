@@ -76,7 +76,7 @@ def saved(model):
 def speed(model, seconds, work):
     """Returns the steps per second of the training, while work() is called again and again."""
     before = saved(model)
-    while saved(model) == before:  # from save to save
+    while saved(model) == before:  # start timing at a save
         time.sleep(0.01)
     first, begin = saved(model), time.monotonic()
     while time.monotonic() < begin + seconds:

@@ -1,6 +1,6 @@
 """Trains the network without each ingredient of the lecture and compares: docs/experiments.md.
 
-python benchmarks/experiments.py no-dropout --seeds 2   # plus the baseline; without a name, all rows
+python benchmarks/experiments.py no-dropout --seeds 2   # also trains the baseline
 """
 
 import argparse
@@ -81,7 +81,7 @@ def train(data, row, seed, steps, digits):
 
 
 def measure(folder, parts):
-    """Returns accuracies and cross entropies of the newest checkpoint for each {prefix: DataSet}."""
+    """Returns the accuracy and cross entropy of the newest checkpoint on each {prefix: DataSet}."""
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, forward.IMAGE_SIZE**2])
         reshaped_x = tf.reshape(x, [-1, forward.IMAGE_SIZE, forward.IMAGE_SIZE, 1])
@@ -102,7 +102,7 @@ def measure(folder, parts):
 
 def verdict(results, row):
     """Is the baseline better? All seeds must agree, and the mean gain must exceed its spread."""
-    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'  # compares averaged with raw weights
+    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'  # averages against raw weights
     baseline = {r['seed']: r['accuracy'] for r in results if r['row'] == 'baseline'}
     gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])
     if min(gains) <= 0 <= max(gains) or abs(gains.mean()) <= np.ptp(list(baseline.values())):

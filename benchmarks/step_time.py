@@ -41,14 +41,14 @@ class Enough(Exception):
 
 
 def tick():
-    """Is called before every step, and ends the entry after the last."""
+    """Records the time of a step. Raises Enough after the last step."""
     ticks.append(time.perf_counter())
     if len(ticks) > WARM_UP + STEPS:
         raise Enough
 
 
 def backward(name, **options):
-    """Runs the backward() of ours, or of the lecture."""
+    """Runs our backward(), or the lecture's."""
     module = importlib.import_module(name)
     if name == 'lecture':
         module.tf.disable_v2_behavior()

@@ -66,8 +66,8 @@ class NewestCheckpoint:
         if not (ckpt and ckpt.model_checkpoint_path):
             return
         if not self._next:
-            # TensorFlow runs in the calling thread, on one core. While a training runs, handing work
-            # to another thread would mean waiting.
+            # TensorFlow runs in the calling thread, on one core. While a training runs, a hand-over
+            # to another thread would have to wait.
             config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
             self._next = tf.Session(config=config)
         if self._watcher.restore_new(self._saver, self._next, ckpt):

@@ -58,7 +58,7 @@ def get_checkpoint_state(model_dir):
 def newest_first(model_dir):
     """Returns the paths of a folder's checkpoints, the highest step first.
 
-    Raises CheckpointError if the folder's name is impossible, OSError if it cannot be read.
+    Raises CheckpointError if the name contains * ? [ ], OSError if the folder cannot be read.
     """
     if set(model_dir) & set('*?[]'):
         raise CheckpointError(f'{model_dir}: TensorFlow reads * ? [ ] as a pattern; rename it')
@@ -113,7 +113,7 @@ def restore(saver, sess, ckpt, variables=None, say=console.say):
         except CheckpointError as error:
             if not (problem or isinstance(error, DamagedError)):
                 raise
-            problem = problem or str(error)  # the error itself would hold the file open
+            problem = problem or str(error)  # the error object would keep the file open
         else:
             if problem:
                 say(f'{problem}; taking {os.path.basename(path)} instead')
@@ -163,7 +163,7 @@ class Manager:
     """
 
     def __init__(self, path, seed):
-        """path: of the checkpoints, without their step; seed: stored in the file `seed`."""
+        """path: of the checkpoints without the step; seed: stored in the file `seed`."""
         self.folder, name = os.path.dirname(path) or '.', os.path.basename(path)
         self._path, self._seed = os.path.join(self.folder, name), seed
         self._name = re.escape(name) + r'-\d+'  # of our checkpoints
@@ -183,7 +183,7 @@ class Manager:
         self._lock.release()
 
     def save(self, saver, sess, step):
-        """Saves all variables as of `step`. Deletes the oldest beyond the saver's max_to_keep.
+        """Saves all variables as of `step`. Keeps the saver's max_to_keep checkpoints.
 
         Raises CheckpointError if the folder cannot be written to, files.LockError if it was deleted
         and another training has it now. The earlier checkpoints are then as before.

@@ -74,7 +74,7 @@ def parse_testing(interval, model_dir):
 
 
 def launch(main, niceness=0):
-    """Calls main() and ends the process with its result as exit status. Prints an error as one line.
+    """Calls main() and ends the process. Its result is the exit status. An error becomes one line.
 
     niceness: how far the process lowers its own priority. In a notebook or a console, the process
     goes on, and launch returns the status.

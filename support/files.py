@@ -24,7 +24,7 @@ class Lock:
         """Locks the file until `release` or the end of the process. Makes the folder.
 
         If the file has gone from its path, as after `rm -rf model`, locks a new one. Raises
-        LockError if another process holds the lock or the file is not a lock file. May raise OSError.
+        LockError if another process holds the lock or the file is not a lock file; or OSError.
         """
         for _ in range(2):  # the file may go before it is locked
             with contextlib.suppress(OSError, AttributeError):  # no file is open yet

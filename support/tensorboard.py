@@ -32,8 +32,8 @@ class Training:
         self._last = time.monotonic(), start
 
     def add(self, step, loss):
-        """Adds a step's numbers, and the first convolution's kernels as they are after the step. The
-        cross entropy is the loss, from before the update, minus the L2 terms after it.
+        """Adds a step's numbers, and the first convolution's kernels after the step. The cross
+        entropy is the loss, from before the update, minus the L2 terms after it.
         """
         values = self._sess.run(self._fetches)
         now = time.monotonic()

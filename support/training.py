@@ -1,4 +1,4 @@
-"""A training from its seed to its last save, however it ends. `backward` uses it like this:
+"""Manages one training, from its seed to its last save. `backward` uses it like this:
 
     run = training.Run('./model/', 'mnist_model', 1)       # checks the folder, chooses run.seed
     with run.session(saver, global_step, rate) as sess:    # locks the folder, defers signals
@@ -37,7 +37,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Run:
-    """A training up to the next multiple of its length; `end`, its last step, is set by steps."""
+    """A training up to the next multiple of its length. `steps` sets `end`, the last step."""
 
     def __init__(self, model_dir, name, default_seed, seed=None):
         """seed: overrides the seed stored in model_dir. Without either, a new training uses
@@ -50,7 +50,7 @@ class Run:
 
     @contextlib.contextmanager
     def session(self, saver, global_step, learning_rate, bfloat16=False):
-        """Gives a tf.Session. Inside the `with`, signals wait and no other training has the folder.
+        """Gives a tf.Session. Defers signals, and keeps other trainings out of the folder.
 
         The graph must have all its variables. Raises files.LockError, CheckpointError,
         TrainingError and Interrupted.
@@ -80,7 +80,7 @@ class Run:
 
     def steps(self, data, batch_size, length):
         """Yields step numbers from the restored step up to, not including, `end`. Stops after the
-        step during which a signal arrived. Also moves `data` to the matching batch, by its `seek`.
+        step during which a signal arrived. Also calls data.seek to go to the matching batch.
         """
         start = int(self._sess.run(self._global_step))
         self.end = (start // length + 1) * length
@@ -135,8 +135,8 @@ def session_config(bfloat16):
 def deferred_signals():
     """Gives a list. Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only append to it.
 
-    A second Ctrl-C calls the former handler. Ignored signals stay ignored. Off the main thread,
-    nothing changes.
+    A second Ctrl-C calls the former handler. Ignored signals stay ignored. In any other thread than
+    the main one, signals stay as they are.
     """
     received, handlers = [], {}
 

@@ -1,4 +1,4 @@
-"""New checkpoints in a folder into which another process saves or copies them."""
+"""Finds the new checkpoints that another process saves or copies into a folder."""
 
 import contextlib
 import os
