@@ -117,7 +117,7 @@ def table(results):
     for row in dict.fromkeys(r['row'] for r in results):
         found = [r for r in results if r['row'] == row]
         values = [[r[key] * (100 if 'accuracy' in key else 1) for r in found] for key in keys]
-        cells = ['%.4g (%.4g to %.4g)' % (np.mean(v), min(v), max(v)) for v in values]
+        cells = ['%.4g (%.4g–%.4g)' % (np.mean(v), min(v), max(v)) for v in values]
         cells += [format(found[0]['parameters'], ','), verdict(results, row)]
         lines.append('| %s | %d | %s |' % (row, len(found), ' | '.join(cells)))
     return '\n'.join(lines)
