@@ -90,7 +90,7 @@ def test_figures_of_a_step():
     source = {row: cells[0] for row, cells in rows('docs/speed.md', 'one training step').items()}
     expected = [
         source['ours'],
-        source["the lecture's own program, TensorFlow 1.15.5"],
+        source["the lecture's program, TensorFlow 1.15.5"],
         min((ms for row, ms in source.items() if 'PyTorch' in row), key=float),
     ]
     for page, unit in ('README.md', 'ms'), ('README.zh-CN.md', '毫秒'):
