@@ -1,6 +1,6 @@
-"""Pictures: the kernels of a convolution, the digits read wrongly, the confusion between digits.
+"""Pictures of a convolution's kernels, of the misread digits, and of the confusion matrix.
 
-All are uint8 arrays: [rows, columns, 1] of grey levels or [rows, columns, 3] of red, green, blue.
+Every picture is a uint8 array: [rows, columns, 1] in grey or [rows, columns, 3] in colour.
 """
 
 import numpy as np
@@ -8,51 +8,54 @@ import tensorflow.compat.v1 as tf
 
 from . import files
 
-MAX_WRONG = 100  # digits in the picture of those read wrongly
+MAX_WRONG = 100  # digits in the picture of misread digits
 
 # the palette, also of the app's page (style.css) and of the docs
 PAPER = (250, 248, 244)
 CELL = (237, 233, 226)
 RIGHT = (218, 212, 202)  # the diagonal
 INK = (38, 38, 46)
-BLUE = (22, 94, 131)  # true
-ORANGE = (190, 74, 40)  # read
+BLUE = (22, 94, 131)  # true classes
+ORANGE = (190, 74, 40)  # predicted classes
 
-COLUMNS = 4  # of digits in a cell; as many lines
+COLUMNS = 4  # a cell has room for 4 x 4 digits
 GAP = 4  # pixels between two cells
 
 
 def png(picture):
-    """Returns the bytes of a PNG file of a picture; a grey one may be [rows, columns], too."""
+    """Returns the bytes of a PNG file. A grey picture may also be [rows, columns]."""
     with tf.Graph().as_default(), tf.Session() as sess:
         return sess.run(tf.image.encode_png(picture.reshape(*picture.shape[:2], -1)))
 
 
 def kernels(w):
-    """Returns a picture of kernels [rows, columns, channels, n], the first channel of each, eight
-    in a line. Zero is grey, and the weight farthest from it white or black.
+    """Returns a picture of the first channel of n kernels, eight in a line.
+
+    w: weights [rows, columns, channels, n]. Zero is grey. The largest weight, positive or
+    negative, is white or black.
     """
     levels = 127.5 * (1 + w[:, :, :1] / max(np.abs(w).max(), 1e-9))
     return _tiled(np.transpose(levels, (3, 0, 1, 2)).repeat(8, axis=1).repeat(8, axis=2), 8, 4)
 
 
 def wrong(images, labels, predictions):
-    """Returns a picture of the first MAX_WRONG digits that are read wrongly, ten in a line.
+    """Returns a picture of the first MAX_WRONG misread digits, ten in a line.
 
-    images: from 0 to 1, [n, pixels] or [n, rows, columns, channels], grey or colour squares;
-    labels and predictions: class numbers [n].
+    images: square images from 0 to 1, grey or colour: [n, pixels] or [n, rows, columns, channels].
+    labels, predictions: class numbers [n].
     """
     return _tiled(255 * _squares(images)[labels != predictions][:MAX_WRONG], 10, 2, 64)
 
 
 def write_mistakes(path, data, logits):
-    """Writes the confusion matrix, made of the digits, into a PNG file. Raises OSError.
+    """Writes a confusion matrix to a PNG file. Its cells show the digits. Raises OSError.
 
-    The true class goes down, what is read across. Off the diagonal each cell holds the very digits
-    of its true class that are read as the other, as large as lets them fit; of more than 16 the
-    first 16. On the left and above are the means of the classes, so that it needs no font.
+    A row is a true class, a column a predicted class. A cell off the diagonal shows the first 16
+    digits that the network mistook in this way. The mean digit of each class labels its row and
+    its column.
 
-    data: `images`, as wrong takes them, and one-hot `labels` [n, classes]; logits: [n, classes].
+    data: has `images` as in `wrong`, and one-hot `labels` [n, classes].
+    logits: [n, classes].
     """
     labels, predictions = np.argmax(data.labels, axis=1), np.argmax(logits, axis=1)
     digits, classes = _squares(data.images), range(logits.shape[1])
@@ -68,7 +71,7 @@ def write_mistakes(path, data, logits):
 
 
 def _cell(digits, paper, ink):
-    """Returns a cell of `paper` with the first 16 digits in its middle, grey digits in `ink`."""
+    """Returns a cell of colour `paper` with the first 16 digits. Grey digits get colour `ink`."""
     columns = min(COLUMNS, max(1, int(np.ceil(np.sqrt(len(digits))))))
     scale, size = 2 if columns <= 2 else 1, COLUMNS * digits.shape[1]
     digits = digits[: COLUMNS**2].repeat(scale, axis=1).repeat(scale, axis=2)
@@ -82,7 +85,7 @@ def _cell(digits, paper, ink):
 
 
 def _squares(images):
-    """Returns images as squares [n, side, side, 1 or 3]; cuts those that fill no square."""
+    """Returns images as squares [n, side, side, 1 or 3]. Drops pixels beyond the last square."""
     pixels = np.reshape(images, (len(images), -1))
     channels = 1 if np.sqrt(pixels.shape[1] / 3) % 1 else 3
     side = int(np.sqrt(pixels.shape[1] / channels))
@@ -90,7 +93,7 @@ def _squares(images):
 
 
 def _tiled(tiles, columns, gap=0, background=0):
-    """Returns one picture of tiles [n, rows, columns, channels], `columns` of them in a line."""
+    """Returns one picture of tiles [n, rows, columns, channels], `columns` tiles in a line."""
     (height, width), lines = np.add(tiles.shape[1:3], gap), max(1, -(-len(tiles) // columns))
     shape = lines * height + gap, columns * width + gap, tiles.shape[3]
     picture = np.full(shape, background, np.uint8)
