@@ -1,5 +1,6 @@
-"""Other classes and pictures: the constants of `forward` are enough for all the scripts do."""
+"""Other classes and pictures: the scripts need no more than other constants in `forward`."""
 
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ import mnist_lenet5_test
 
 @pytest.fixture
 def letters(tmp_path, monkeypatch):
-    """A folder of 26 letters of noise, labelled from 1 to 26 as EMNIST's are; few to train on."""
+    """A folder of letters of noise, labelled from 1 to 26 as in EMNIST."""
     random = np.random.RandomState(0)
     for prefix, n in ('train', 120), ('t10k', 52):
         images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
@@ -33,7 +34,17 @@ def run(script, monkeypatch, *flags):
     return script.main()
 
 
+def size(png):
+    return struct.unpack('>II', png[16:24])
+
+
+def curves(folder):
+    (path,) = (folder / 'model' / 'test').iterdir()
+    return [event for event in tf.train.summary_iterator(str(path)) if event.summary.value]
+
+
 def test_letters(letters, monkeypatch, capsys):
+    """27 classes are trained, tested, drawn in the confusion matrix and in the curves."""
     monkeypatch.setattr(mnist_lenet5_forward, 'OUTPUT_NODE', 27)
     folders = '--data_dir', letters, '--model_dir', letters / 'model'
     run(mnist_lenet5_backward, monkeypatch, '--steps', 3, *folders)
@@ -41,33 +52,21 @@ def test_letters(letters, monkeypatch, capsys):
     assert run(mnist_lenet5_test, monkeypatch, '--mistakes', sheet, *folders) == 0
     out = capsys.readouterr().out
     assert 'After 3 training step(s), loss' in out and 'After 3 training step(s), test' in out
-    with tf.Graph().as_default(), tf.Session() as sess:
-        drawn = sess.run(tf.image.decode_png(sheet.read_bytes()))
-    assert drawn.shape == (28 * 116 + 4, 28 * 116 + 4, 3)  # a row of means and one for each class
-    (curves,) = (letters / 'model' / 'test').iterdir()
-    events = list(tf.train.summary_iterator(str(curves)))
-    assert [event.step for event in events if event.summary.value] == [3]
-
-
-class Photos:
-    images = np.random.RandomState(0).rand(20, 32 * 32 * 3).astype(np.float32)
-    labels, num_examples = np.eye(10)[np.arange(20) % 10], 20
-
-    def next_batch(self, n):
-        return self.images[:n], self.labels[:n]
+    assert size(sheet.read_bytes()) == (28 * 116 + 4, 28 * 116 + 4)  # one more for the means
+    assert [event.step for event in curves(letters)] == [3]
 
 
 def test_photos(letters, monkeypatch):
+    """Colour pictures of 32 x 32 pixels keep their size and colours in the pictures."""
     monkeypatch.setattr(mnist_lenet5_forward, 'IMAGE_SIZE', 32)
     monkeypatch.setattr(mnist_lenet5_forward, 'NUM_CHANNELS', 3)
-    mnist, sheet = SimpleNamespace(train=Photos(), test=Photos()), letters / 'mistakes.png'
+    images = np.random.RandomState(0).rand(20, 32 * 32 * 3).astype(np.float32)
+    photos = input_data.DataSet(images, np.eye(10)[np.arange(20) % 10], dtype=np.uint8)
+    mnist, sheet = SimpleNamespace(train=photos, test=photos), letters / 'mistakes.png'
     mnist_lenet5_backward.backward(mnist)
     assert mnist_lenet5_test.test(mnist, once=True, mistakes=str(sheet)) <= 1
-    with tf.Graph().as_default(), tf.Session() as sess:
-        drawn = sess.run(tf.image.decode_png(sheet.read_bytes()))
-    assert drawn.shape == (11 * 132 + 4, 11 * 132 + 4, 3)
-    (curves,) = (letters / 'model' / 'test').iterdir()
-    *_, event = tf.train.summary_iterator(str(curves))
+    assert size(sheet.read_bytes()) == (11 * 132 + 4, 11 * 132 + 4)
+    *_, event = curves(letters)
     (image,) = [value.image for value in event.summary.value if value.HasField('image')]
     assert (image.width, image.colorspace) == (10 * 34 + 2, 3)
 

@@ -11,8 +11,8 @@ import tensorflow.compat.v1 as tf
 
 DIGITS = np.random.RandomState(0).rand(300, 784).astype(np.float32)
 PHOTOS = np.random.RandomState(1).rand(300, 32, 32, 3).astype(np.float32)
+LABELS = np.arange(300) % 10
 CELL_SIZE = 4 * 28
-PITCH = CELL_SIZE + pictures.GAP
 
 
 def decode(png):
@@ -22,7 +22,7 @@ def decode(png):
 
 @pytest.fixture
 def sheet(tmp_path):
-    """sheet(labels, predictions): the sheet of DIGITS, as it is in the file."""
+    """sheet(labels, predictions): the confusion matrix of images, read from its file."""
 
     def draw(labels, predictions, classes=10, images=DIGITS):
         data = SimpleNamespace(images=images, labels=np.eye(classes)[labels])
@@ -33,27 +33,26 @@ def sheet(tmp_path):
 
 
 def cell(sheet, row, column, size=CELL_SIZE):
-    """The first row and column have the means; so a class is one further."""
+    """Returns a cell of the sheet. Its first row and column hold the means of the classes."""
     top, left = (pictures.GAP + i * (size + pictures.GAP) for i in (row, column))
     return sheet[top : top + size, left : left + size]
 
 
 def drawn(digit, scale, paper=pictures.CELL, ink=pictures.INK):
-    """A digit as it should be in a cell; a photo keeps its colours."""
-    grey = digit.size == 784
-    levels = np.kron(digit.reshape(28, 28, 1) if grey else digit, np.ones((scale, scale, 1)))
-    return (
-        np.array(paper, float) + levels * (np.array(ink, float) - paper) if grey else 255 * levels
-    )
+    """Returns a digit as a cell must show it. A photo keeps its colours."""
+    levels = digit.reshape(28, 28, 1) if digit.size == 784 else digit
+    levels = levels.repeat(scale, axis=0).repeat(scale, axis=1)
+    return paper + levels * np.subtract(ink, paper) if digit.size == 784 else 255 * levels
 
 
-def test_png():
-    for shape in (5, 7), (5, 7, 1), (5, 7, 3):
-        picture = np.random.RandomState(1).randint(0, 256, shape).astype(np.uint8)
-        assert (decode(pictures.png(picture)).reshape(shape) == picture).all()
+@pytest.mark.parametrize('shape', [(5, 7), (5, 7, 1), (5, 7, 3)])
+def test_png(shape):
+    picture = np.random.RandomState(1).randint(0, 256, shape).astype(np.uint8)
+    assert (decode(pictures.png(picture)).reshape(shape) == picture).all()
 
 
 def test_kernels():
+    """Weights are squares of 8 x 8 pixels, from black over grey for zero to white."""
     w = np.zeros((5, 5, 2, 32), np.float32)
     w[1, 2, 0, 9] = -0.5
     w[4, 4, 0, 31] = 0.25
@@ -72,11 +71,10 @@ def test_kernels():
     [(DIGITS, 28, 1), (PHOTOS, 32, 3), (PHOTOS.reshape(300, 3072), 32, 3), (DIGITS[:, 5:], 27, 1)],
 )
 def test_wrong(images, side, channels):
-    """In the size of the data; what is no square is cut to one."""
-    labels = np.arange(300) % 10
-    predictions = labels.copy()
-    predictions[7] = predictions[211] = 5
-    picture = pictures.wrong(images, labels, predictions)
+    """At most a hundred misread digits, in the size of the data, cut to a square."""
+    predictions = LABELS.copy()
+    predictions[[7, 211]] = 5
+    picture = pictures.wrong(images, LABELS, predictions)
     line = side + 4, 10 * (side + 2) + 2, channels
     assert picture.shape == line
     for i, chosen in enumerate((7, 211)):
@@ -84,23 +82,19 @@ def test_wrong(images, side, channels):
         digit = (255 * np.ravel(images[chosen])[: side**2 * channels]).round()
         assert (np.ravel(picture[2 : 2 + side, left : left + side]) == digit).all()
     assert (picture[:, 2 * side + 6 :] == 64).all()
-    hundred = pictures.wrong(images, labels, 9 - labels)
-    assert hundred.shape == (line[1], line[1], channels)
-    assert pictures.wrong(images, labels, labels).shape == line
+    assert pictures.wrong(images, LABELS, 9 - LABELS).shape == (line[1], line[1], channels)
+    assert pictures.wrong(images, LABELS, LABELS).shape == line
 
 
-@pytest.mark.parametrize('images', [DIGITS, PHOTOS])
+@pytest.mark.parametrize('images, side', [(DIGITS, 28), (PHOTOS, 32)], ids=['digits', 'photos'])
 @pytest.mark.parametrize('count, columns, scale', [(1, 1, 2), (4, 2, 2), (5, 3, 1), (25, 4, 1)])
-def test_the_sheet_shows_the_very_digits(sheet, count, columns, scale, images):
-    """Of more than 16 the first 16."""
-    labels = np.arange(300) % 10
-    predictions = labels.copy()
-    chosen = np.flatnonzero(labels == 3)[5 : 5 + count]
+def test_the_sheet_shows_the_very_digits(sheet, count, columns, scale, images, side):
+    """A cell holds the first 16 digits of its class and prediction, as large as they fit."""
+    chosen = np.flatnonzero(LABELS == 3)[5 : 5 + count]
+    predictions = LABELS.copy()
     predictions[chosen] = 8
-    side = 28 if images is DIGITS else 32
-    found = cell(sheet(labels, predictions, images=images), 4, 9, 4 * side)
-    size = side * scale
-    chosen = chosen[:16]
+    found = cell(sheet(LABELS, predictions, images=images), 4, 9, 4 * side)
+    chosen, size = chosen[:16], side * scale
     top = (4 * side - -(-len(chosen) // columns) * size) // 2
     left = (4 * side - columns * size) // 2
     for i, index in enumerate(chosen):
@@ -111,29 +105,27 @@ def test_the_sheet_shows_the_very_digits(sheet, count, columns, scale, images):
 
 
 def test_papers_and_means_of_the_sheet(sheet):
-    """Means on the left and above, and nothing where there is no such class."""
+    """Means are on the left and above. A class without digits leaves its cells empty."""
     found = sheet(np.repeat([2, 7], 150), np.full(300, 7))
-    assert found.shape == (11 * PITCH + 4, 11 * PITCH + 4, 3)
     for true in range(10):
-        for read in range(10):
+        for read in set(range(10)) - ({7} if true == 2 else set()):
             colour = pictures.RIGHT if true == read else pictures.CELL
-            if (true, read) != (2, 7):
-                assert (cell(found, true + 1, read + 1) == colour).all()
-    mean = DIGITS[150:].mean(axis=0)
-    for ink, at in (pictures.BLUE, (8, 0)), (pictures.ORANGE, (0, 8)):
-        expected = drawn(mean, 2, pictures.PAPER, ink)
-        assert np.abs(cell(found, *at)[28:-28, 28:-28] - expected).max() <= 0.51
+            assert (cell(found, true + 1, read + 1) == colour).all()
+    for ink, at, empty in (pictures.BLUE, (8, 0), (1, 0)), (pictures.ORANGE, (0, 8), (0, 1)):
+        mean = drawn(DIGITS[150:].mean(axis=0), 2, pictures.PAPER, ink)
+        assert np.abs(cell(found, *at)[28:-28, 28:-28] - mean).max() <= 0.51
         assert (cell(found, *at)[:28] == pictures.PAPER).all()
-        nobody = (1, 0) if at[1] == 0 else (0, 1)
-        assert (cell(found, *nobody) == pictures.PAPER).all()
+        assert (cell(found, *empty) == pictures.PAPER).all()
 
 
-def test_the_sheet_has_as_many_classes_as_the_network(sheet):
-    assert len(sheet(np.arange(300) % 3, np.zeros(300, int), 3)) == 4 * PITCH + 4
+@pytest.mark.parametrize('classes', [3, 10])
+def test_the_sheet_has_as_many_classes_as_the_network(sheet, classes):
+    side = (1 + classes) * (CELL_SIZE + pictures.GAP) + pictures.GAP
+    assert sheet(np.arange(300) % 3, np.zeros(300, int), classes).shape == (side, side, 3)
 
 
 def test_the_sheet_cannot_be_written(tmp_path):
-    data = SimpleNamespace(images=DIGITS, labels=np.eye(10)[np.arange(300) % 10])
+    data = SimpleNamespace(images=DIGITS, labels=np.eye(10)[LABELS])
     path = os.path.join(str(tmp_path), 'none', 'm.png')
     with pytest.raises(OSError) as caught:
         pictures.write_mistakes(path, data, data.labels)
