@@ -1,11 +1,10 @@
 """The lecture's program in our own words: the network, the training, the test.
 
 test_lecture.py exchanges checkpoints with it, docs/errata.py shows what the lecture leaves open,
-and benchmarks/step_time.py times its training. The operations and their order are the lecture's.
-So everything that this project changes is unchanged here: the batch has a fixed size, the random
-numbers have no seed, and the average may be taken before or after the step. Two calls differ, so
-that the program runs on TensorFlow 1.15.5 and on today's: `compat.v1` is imported, and the L2 term
-is written out, because TensorFlow 2 has no `tf.contrib`.
+and benchmarks/step_time.py times its training. It has the lecture's operations in the lecture's
+order, without our changes: the batch has a fixed size, the random numbers have no seed, and the
+average may be taken before or after the step. Two calls differ, because TensorFlow 2 has no
+`tf.contrib`: the import of `compat.v1`, and the L2 term, which is written out.
 """
 
 import os
@@ -15,15 +14,10 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 IMAGE_SIZE, NUM_CHANNELS = 28, 1
-CONV1_SIZE, CONV1_KERNEL_NUM = 5, 32
-CONV2_SIZE, CONV2_KERNEL_NUM = 5, 64
+CONV1_SIZE, CONV1_KERNEL_NUM, CONV2_SIZE, CONV2_KERNEL_NUM = 5, 32, 5, 64
 FC_SIZE, OUTPUT_NODE = 512, 10
-
-BATCH_SIZE = 100
-LEARNING_RATE_BASE, LEARNING_RATE_DECAY = 0.005, 0.99
-REGULARIZER = 0.0001
-STEPS = 50000
-MOVING_AVERAGE_DECAY = 0.99
+BATCH_SIZE, STEPS, REGULARIZER = 100, 50000, 0.0001
+LEARNING_RATE_BASE, LEARNING_RATE_DECAY, MOVING_AVERAGE_DECAY = 0.005, 0.99, 0.99
 MODEL_SAVE_PATH, MODEL_NAME = './model/', 'mnist_model'
 SAVE_STEPS = 100  # the lecture writes the number itself
 
@@ -73,36 +67,28 @@ def placeholders(n):
 
 
 def training_graph(num_examples, forward=forward):
-    """Returns the training's graph: its placeholders and operations, under the lecture's names."""
-    x, y_ = placeholders(BATCH_SIZE)
-    y = forward(x, True, REGULARIZER)
-    global_step = tf.Variable(0, trainable=False)
-    ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(y_, 1))
-    loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))
+    """Returns the training's placeholders and operations, under the lecture's names."""
+    g = SimpleNamespace()
+    g.x, g.y_ = placeholders(BATCH_SIZE)
+    y = forward(g.x, True, REGULARIZER)
+    g.global_step = tf.Variable(0, trainable=False)
+    ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=tf.argmax(g.y_, 1))
+    g.loss = tf.reduce_mean(ce) + tf.add_n(tf.get_collection('losses'))
     decay_steps = num_examples / BATCH_SIZE
     learning_rate = tf.train.exponential_decay(
-        LEARNING_RATE_BASE, global_step, decay_steps, LEARNING_RATE_DECAY, staircase=True
+        LEARNING_RATE_BASE, g.global_step, decay_steps, LEARNING_RATE_DECAY, staircase=True
     )
     optimizer = tf.train.GradientDescentOptimizer(learning_rate)
-    train_step = optimizer.minimize(loss, global_step=global_step)
-    ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, global_step)
-    ema_op = ema.apply(tf.trainable_variables())
-    with tf.control_dependencies([train_step, ema_op]):
-        train_op = tf.no_op(name='train')
-    return SimpleNamespace(
-        x=x,
-        y_=y_,
-        loss=loss,
-        global_step=global_step,
-        train_step=train_step,
-        ema=ema,
-        ema_op=ema_op,
-        train_op=train_op,
-    )
+    g.train_step = optimizer.minimize(g.loss, global_step=g.global_step)
+    ema = tf.train.ExponentialMovingAverage(MOVING_AVERAGE_DECAY, g.global_step)
+    g.ema_op = ema.apply(tf.trainable_variables())
+    with tf.control_dependencies([g.train_step, g.ema_op]):
+        g.train_op = tf.no_op(name='train')
+    return g
 
 
 def backward(mnist, forward=forward):
-    """Trains STEPS steps more. `forward` may be the function of a module of the same interface."""
+    """Trains STEPS more steps. `forward`: another function with the same interface, if passed."""
     with tf.Graph().as_default():
         g = training_graph(mnist.train.num_examples, forward)
         saver = tf.train.Saver()
@@ -116,8 +102,9 @@ def backward(mnist, forward=forward):
                 fetches, feed = [g.train_op, g.loss, g.global_step], {g.x: images(xs), g.y_: ys}
                 _, loss_value, step = sess.run(fetches, feed_dict=feed)
                 if i % SAVE_STEPS == 0:
-                    line = 'After %d training step(s), loss on training batch is %g.'
-                    print(line % (step, loss_value))
+                    print(
+                        f'After {step} training step(s), loss on training batch is {loss_value:g}.'
+                    )
                     path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
                     saver.save(sess, path, global_step=g.global_step)
 
@@ -125,7 +112,7 @@ def backward(mnist, forward=forward):
 def test(mnist, forward=forward):
     """Prints the accuracy of the current checkpoint, as the lecture does every five seconds.
 
-    Returns the step, or None if there is no checkpoint, which ends the lecture's loop.
+    Returns the checkpoint's step. Without any checkpoint it returns None, as the lecture does.
     """
     with tf.Graph().as_default():
         x, y_ = placeholders(mnist.test.num_examples)
@@ -143,5 +130,5 @@ def test(mnist, forward=forward):
             step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
             feed = {x: images(mnist.test.images), y_: mnist.test.labels}
             score = sess.run(accuracy, feed_dict=feed)
-            print('After %s training step(s), test accuracy = %g' % (step, score))
+            print(f'After {step} training step(s), test accuracy = {score:g}')
             return int(step)
