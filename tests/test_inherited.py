@@ -1,6 +1,7 @@
-"""Programs of TensorFlow 1 as people have them, on input_data; and it beside the original.
+"""Programs of TensorFlow 1, as people have them, on input_data and on the original module.
 
-What is asserted of input_data is asserted of TensorFlow 1.15.5's own module, too, where that is.
+The original is in TensorFlow 1.15.5 only. Whatever a test demands of input_data, it then demands of
+the original too.
 """
 
 import functools
@@ -13,7 +14,6 @@ import pytest
 import tensorflow
 import tensorflow.compat.v1 as tf
 from helpers import DATA, ROOT, idx
-from test_download import OTHER_FILES, other_data, serve  # noqa: F401, it is a fixture
 
 import input_data
 
@@ -29,13 +29,13 @@ each_reader = pytest.mark.parametrize('reader', READERS, ids=lambda module: modu
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """The first digits of MNIST."""
+    """A folder with the first digits of MNIST."""
     folder = tmp_path_factory.mktemp('MNIST_data')
     mnist = input_data.read_data_sets(DATA, dtype=np.uint8, validation_size=0)
     for prefix, data, n in ('train', mnist.train, TRAIN + VALIDATION), ('t10k', mnist.test, TEST):
         images, labels = data.images[:n].reshape(n, 28, 28), data.labels[:n]
         for name, array in ('images-idx3', images), ('labels-idx1', labels):
-            path = folder / ('%s-%s-ubyte.gz' % (prefix, name))
+            path = folder / f'{prefix}-{name}-ubyte.gz'
             path.write_bytes(gzip.compress(idx(array)))
     return str(folder)
 
@@ -48,9 +48,20 @@ def graph():
         yield
 
 
+def read(reader, folder, **options):
+    return reader.read_data_sets(folder, **{'validation_size': VALIDATION, **options})
+
+
+def extracted(reader, folder, name, **options):
+    """Returns what extract_images or extract_labels makes of a training file."""
+    with tf.gfile.Open(os.path.join(folder, f'train-{name}-ubyte.gz'), 'rb') as f:
+        return getattr(reader, 'extract_' + name.split('-')[0])(f, **options)
+
+
 @each_reader
 def test_softmax_regression(reader, folder):
-    mnist = reader.read_data_sets(folder, one_hot=True, validation_size=VALIDATION)
+    """TensorFlow's tutorial for beginners reads most of the digits."""
+    mnist = read(reader, folder, one_hot=True)
     x, y_ = tf.placeholder('float', [None, 784]), tf.placeholder(tf.float32, [None, 10])
     logits = tf.matmul(x, tf.Variable(tf.zeros([784, 10]))) + tf.Variable(tf.zeros([10]))
     y = tf.nn.softmax(logits)
@@ -70,14 +81,11 @@ def test_softmax_regression(reader, folder):
 
 @each_reader
 def test_what_programs_take(reader, folder):
-    """Grey levels from 0 to 1, each digit with its label: in batches, in slices of the arrays,
-    and in a data set that a program makes of two classes."""
-    mnist = reader.read_data_sets(folder, one_hot=True, validation_size=VALIDATION)
+    """Each digit keeps its label: in batches, in slices, in a data set of two classes."""
+    mnist = read(reader, folder, one_hot=True)
     assert [data.num_examples for data in mnist] == [TRAIN, VALIDATION, TEST]
-    with tf.gfile.Open(os.path.join(folder, 'train-images-idx3-ubyte.gz'), 'rb') as f:
-        images = reader.extract_images(f)
-    with tf.gfile.Open(os.path.join(folder, 'train-labels-idx1-ubyte.gz'), 'rb') as f:
-        labels = reader.extract_labels(f, one_hot=True)
+    images = extracted(reader, folder, 'images-idx3')
+    labels = extracted(reader, folder, 'labels-idx1', one_hot=True)
     label_of = dict(zip((image.tobytes() for image in images), labels.tolist()))
     chosen = labels[:, [3, 8]].any(axis=1)
     two = reader.DataSet(images[chosen], labels[chosen], dtype=tf.float32)
@@ -91,16 +99,15 @@ def test_what_programs_take(reader, folder):
 
 @each_reader
 def test_names_with_an_underscore(reader, folder):
-    """Read, and assigned to train on fewer."""
-    train = reader.read_data_sets(folder, validation_size=VALIDATION).train
+    """Programs read them, and assign to them in order to train on fewer examples."""
+    train = read(reader, folder).train
     assert train._images.dtype == np.float32 and train._images.max() == 1
     assert train._images.shape == (train._num_examples, 784) == (TRAIN, 784)
     number = {image.tobytes(): i for i, image in enumerate(train._images)}
     labels = train._labels.copy()
 
     def served(batches):
-        batches = [train.next_batch(40) for _ in range(batches)]
-        xs, ys = (np.concatenate(arrays) for arrays in zip(*batches))
+        xs, ys = map(np.concatenate, zip(*[train.next_batch(40) for _ in range(batches)]))
         numbers = [number[x.tobytes()] for x in xs]
         assert (labels[numbers] == ys).all()
         return numbers
@@ -122,8 +129,10 @@ def test_names_with_an_underscore(reader, folder):
 
 @each_reader
 def test_what_repeats_the_order(reader, folder):
+    """A seed does, or np.random.seed between the reading and the first batch."""
+
     def served(seed, global_seed):
-        data = reader.read_data_sets(folder, validation_size=0, seed=seed).train
+        data = read(reader, folder, seed=seed).train
         if global_seed is not None:
             np.random.seed(global_seed)
         return data.next_batch(300)[1].tolist() + data.next_batch(400)[1].tolist()
@@ -142,92 +151,75 @@ def test_fake_data(reader):
         assert mnist.train.next_batch(3, True) == ([[1] * 784] * 3, [label] * 3)
 
 
-def test_fashion_mnist_by_source_url(serve, tmp_path):  # noqa: F811
-    """As its README tells people to write it; here from a server of the test."""
-    url, asked = serve(other_data)
-    data = input_data.read_data_sets(str(tmp_path / 'fashion'), source_url=url, one_hot=True)
-    xs, ys = data.train.next_batch(1)
-    assert len(asked) == 4 and ys.argmax() == 8
-    with gzip.open(str(tmp_path / 'fashion' / 'train-images-idx3-ubyte.gz')) as file:
-        assert file.read() == OTHER_FILES['train-images-idx3-ubyte']
+@each_reader
+def test_errors(reader, folder):
+    with pytest.raises(TypeError):
+        read(reader, folder, dtype=tf.float64)
+    for size in 601, -1:
+        with pytest.raises(ValueError):
+            read(reader, folder, validation_size=size)
+    with pytest.raises(ValueError):
+        reader.load_mnist(folder)  # its validation set would have 5,000 examples
 
 
 def same(ours, theirs):
-    """To the bit; arrays or numbers."""
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
-    assert ours.tobytes() == theirs.tobytes()
-
-
-def both(call):
-    return [call(reader) for reader in READERS]
-
-
-def same_data_sets(call):
-    """Unshuffled, because the order is ours; in its pairs and numbers see the programs above."""
-    ours, theirs = both(call)
-    names = 'images labels num_examples epochs_completed'.split()
-    names += '_images _labels _num_examples _index_in_epoch _epochs_completed'.split()
-    for n in 1, 30, 99, 70:
-        for our_array, their_array in zip(*[d.next_batch(n, False, False) for d in (ours, theirs)]):
-            same(our_array, their_array)
-        for name in names:
-            same(getattr(ours, name), getattr(theirs, name))
+    """Asserts equality to the bit of arrays, numbers, data sets, or tuples of these."""
+    if isinstance(ours, tuple):
+        assert len(ours) == len(theirs)
+        for pair in zip(ours, theirs):
+            same(*pair)
+    elif isinstance(ours, input_data.DataSet):
+        for n in 1, 30, 99, 70:  # unshuffled, because the random order is ours
+            same(ours.next_batch(n, False, False), theirs.next_batch(n, False, False))
+            for name in 'images', 'labels', 'num_examples', 'epochs_completed', 'index_in_epoch':
+                same(getattr(ours, '_' + name), getattr(theirs, '_' + name))
+                if name != 'index_in_epoch':
+                    same(getattr(ours, name), getattr(theirs, name))
+    else:
+        ours, theirs = np.asarray(ours), np.asarray(theirs)
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        assert ours.tobytes() == theirs.tobytes()
 
 
 @pytest.mark.skipif(original is None, reason='TensorFlow 2 does not have the original')
 def test_beside_the_original(folder):
-    """The same calls, and what they return."""
-
-    def read(reader, **options):
-        options = {'validation_size': VALIDATION, **options}
-        return reader.read_data_sets(folder, **options)
-
-    for options in (
+    """The same calls return the same."""
+    images, labels = (
+        extracted(input_data, folder, name) for name in ('images-idx3', 'labels-idx1')
+    )
+    reads = [
         {},
         {'one_hot': True, 'seed': 3},
         {'dtype': tf.uint8, 'reshape': False, 'validation_size': 120},
         {'dtype': np.float32, 'reshape': False, 'source_url': ''},
-    ):
-        for name in 'train', 'validation', 'test':
-            same_data_sets(lambda reader: getattr(read(reader, **options), name))  # noqa: B023
+    ]
+    data_sets = [
+        *[(grey, labels) for grey in (images, images.astype(float), images / np.float32(255))],
+        (images.astype(int), labels),
+        (images / 255, labels, False, True, 'uint8', False, 1),
+        (images, labels, False, False, tf.uint8, True),
+    ]
 
-    def extracted(reader, name, **options):
-        with open(os.path.join(folder, 'train-%s-ubyte.gz' % name), 'rb') as file:
-            function = reader.extract_images if 'images' in name else reader.extract_labels
-            return function(file, **options)
+    def calls(reader):
+        yield from (read(reader, folder, **options) for options in reads)
+        yield from (reader.DataSet(*arguments) for arguments in data_sets)
+        yield extracted(reader, folder, 'images-idx3')
+        for options in {}, {'one_hot': True}, {'one_hot': True, 'num_classes': 12}:
+            yield extracted(reader, folder, 'labels-idx1', **options)
+        yield reader.dense_to_one_hot(labels[:, np.newaxis], 11)
 
-    images, labels = (extracted(input_data, name) for name in ('images-idx3', 'labels-idx1'))
-    same(*both(lambda reader: extracted(reader, 'images-idx3')))
-    for options in {}, {'one_hot': True}, {'one_hot': True, 'num_classes': 12}:
-        same(*both(lambda reader: extracted(reader, 'labels-idx1', **options)))  # noqa: B023
-    same(*both(lambda reader: reader.dense_to_one_hot(labels[:, np.newaxis], 11)))
-    for grey in images, images.astype(float), images.astype(int), images / np.float32(255):
-        same_data_sets(lambda reader: reader.DataSet(grey, labels))  # noqa: B023
-    same_data_sets(
-        lambda reader: reader.DataSet(images / 255, labels, False, True, 'uint8', False, 1)
-    )
-    same_data_sets(lambda reader: reader.DataSet(images, labels, reshape=True, dtype=tf.uint8))
-    for error, call in (
-        (TypeError, lambda reader: read(reader, dtype=tf.float64)),
-        (ValueError, lambda reader: read(reader, validation_size=601)),
-        (ValueError, lambda reader: read(reader, validation_size=-1)),
-        (ValueError, lambda reader: reader.load_mnist(folder)),
-    ):
-        for reader in READERS:
-            with pytest.raises(error):
-                call(reader)
+    same(tuple(calls(input_data)), tuple(calls(original)))
 
 
 def rows(heading):
-    """The rows of a table of docs/inherited.md, without its heading."""
+    """Returns the rows of a table of docs/inherited.md, without its heading."""
     with open(os.path.join(ROOT, 'docs', 'inherited.md'), encoding='utf-8') as file:
         table = re.search(r'^\| *%s.*\n\|[-|]+\n((?:\|.*\n)+)' % heading, file.read(), re.MULTILINE)
     return [[cell.strip() for cell in row.split('|')[1:-1]] for row in table.group(1).splitlines()]
 
 
 def has(name):
-    """Whether TensorFlow has tf.<name>; as a mere name, Keras 2's may be there without Keras 2."""
+    """Returns whether tf.<name> works. Some names of Keras 2 exist without Keras 2."""
     try:
         functools.reduce(getattr, name.split('.'), tensorflow if name == 'contrib' else tf)
     except (AttributeError, ImportError):
@@ -236,6 +228,7 @@ def has(name):
 
 
 def test_which_tensorflow_has_what():
+    """Both tables of the page agree with the installed TensorFlow."""
     version = tuple(int(part) for part in tf.VERSION.split('.')[:2])
     column = 1 + (version >= (2,)) + (version >= (2, 16))
     column += column == 3 and os.environ.get('TF_USE_LEGACY_KERAS') == '1'
