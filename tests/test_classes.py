@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import idx
+from helpers import idx, small_mnist
 
 import input_data
 import mnist_lenet5_backward
@@ -17,15 +17,13 @@ import mnist_lenet5_test
 @pytest.fixture
 def letters(tmp_path, monkeypatch):
     """A folder of letters of noise, labelled from 1 to 26 as in EMNIST."""
-    random = np.random.RandomState(0)
-    for prefix, n in ('train', 120), ('t10k', 52):
-        images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
-        labels = (1 + np.arange(n) % 26).astype(np.uint8)
-        (tmp_path / (prefix + '-images-idx3-ubyte')).write_bytes(idx(images))
-        (tmp_path / (prefix + '-labels-idx1-ubyte')).write_bytes(idx(labels))
-    monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 4)
-    monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 3)
-    monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(tmp_path / 'model'))
+    for name, content in small_mnist(120, 52).items():
+        if 'labels' in name:
+            content = idx((1 + np.arange(len(content) - 8) % 26).astype(np.uint8))
+        (tmp_path / name).write_bytes(content)
+    model = str(tmp_path / 'model')
+    for name, value in ('BATCH_SIZE', 4), ('STEPS', 3), ('MODEL_SAVE_PATH', model):
+        monkeypatch.setattr(mnist_lenet5_backward, name, value)
     return tmp_path
 
 

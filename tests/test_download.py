@@ -1,11 +1,11 @@
 """input_data: downloads, from HTTP servers of the tests."""
 
-import contextlib
 import gzip
 import hashlib
 import http.server
 import os
 import threading
+import time
 
 import pytest
 from helpers import small_mnist
@@ -22,70 +22,49 @@ NAMES = sorted(GZIPPED)
 DOWN = 'http://127.0.0.1:9/'
 
 
-def send(request, body, length=None):
-    request.send_response(200)
-    request.send_header('Content-Length', str(length or len(body)))
-    request.end_headers()
-    request.wfile.write(body)
+def ok(body, missing=0):
+    head = b'HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body)
+    return head + body[: len(body) - missing]
 
 
-def good(request, name):
-    send(request, GZIPPED[name])
-
-
-def other_data(request, name):
-    send(request, OTHER_GZIPPED[name])
-
-
-def cut(request, name):
-    send(request, GZIPPED[name][:-20], len(GZIPPED[name]))
-
-
-def html(request, name):
-    send(request, b'<html><body>Please log in to the hotel network</body></html>')
-
-
-def not_found(request, name):
-    request.send_error(404)
-
-
-def no_http(request, name):
-    request.wfile.write(b'nonsense\r\n')
-
-
-def silent(request, name):
-    threading.Event().wait(1)  # longer than the time-out, and not a byte
+ANSWERS = {
+    'good': lambda name: ok(GZIPPED[name]),
+    'other data': lambda name: ok(OTHER_GZIPPED[name]),
+    'cut': lambda name: ok(GZIPPED[name], 20),
+    'html': lambda name: ok(b'<html><body>Please log in to the hotel network</body></html>'),
+    'not found': lambda name: b'HTTP/1.0 404 Not Found\r\n\r\n',
+    'no http': lambda name: b'nonsense\r\n',
+    'silent': lambda name: time.sleep(1) or b'',  # longer than the time-out
+}
 
 
 @pytest.fixture
 def serve(monkeypatch):
-    """serve(answer): starts a server; returns its URL and the list of the names asked of it."""
+    """serve(answer): starts a server, and returns its URL and the list of the names asked of it."""
     for variable in 'http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY':
         monkeypatch.delenv(variable, raising=False)
     md5 = {name: hashlib.md5(content).hexdigest() for name, content in FILES.items()}
     monkeypatch.setattr(input_data, 'MNIST_MD5', md5)  # so the project's data/ is not MNIST
     monkeypatch.setattr(input_data, 'MIRRORS', ())
 
-    with contextlib.ExitStack() as stack:
+    servers = []
 
-        def start(answer):
-            asked = []
+    def start(answer):
+        asked = []
 
-            class Handler(http.server.BaseHTTPRequestHandler):
-                def do_GET(self):
-                    asked.append(self.path.split('/')[-1])
-                    answer(self, asked[-1])
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path.split('/')[-1])
+                self.wfile.write(ANSWERS[answer](asked[-1]))
 
-                def log_message(self, *args):
-                    pass
+        servers.append(http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return f'http://127.0.0.1:{servers[-1].server_port}/mnist/', asked
 
-            server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-            return f'http://127.0.0.1:{server.server_port}/mnist/', asked
-
-        yield start
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def write(folder, files):
@@ -96,7 +75,7 @@ def write(folder, files):
 
 def test_success(serve, tmp_path, monkeypatch, capsys):
     """Makes the folder, fills it once, and counts the bytes on stderr, if there is one."""
-    url, asked = serve(good)
+    url, asked = serve('good')
     folder = tmp_path / 'new' / 'data'
     for _ in range(2):
         mnist = input_data.read_data_sets(str(folder), source_url=url)
@@ -116,18 +95,18 @@ def test_success(serve, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     'answer, problem',
     [
-        (not_found, 'HTTP Error 404: Not Found'),
-        (html, 'web page'),
-        (cut, 'ended before|incomplete|IncompleteRead'),
-        (other_data, 'MD5'),
-        (no_http, 'nonsense'),
-        (silent, 'timed out'),
+        ('not found', '404'),
+        ('html', 'web page'),
+        ('cut', 'ended before|incomplete|IncompleteRead'),
+        ('other data', 'MD5'),
+        ('no http', 'nonsense'),
+        ('silent', 'timed out'),
         (None, 'refused'),
     ],
 )
 def test_failure(serve, tmp_path, monkeypatch, answer, problem):
     """A failed download leaves no file, and the next mirror is asked."""
-    if answer is silent:  # a busy machine may take long for the others
+    if answer == 'silent':  # a busy machine may take long for the others
         monkeypatch.setattr(input_data, 'TIMEOUT_SECS', 0.2)
     broken = serve(answer)[0] if answer else DOWN
     monkeypatch.setattr(input_data, 'MIRRORS', (broken,))
@@ -135,8 +114,8 @@ def test_failure(serve, tmp_path, monkeypatch, answer, problem):
         input_data.read_data_sets(str(tmp_path))
     assert broken + 't' in str(caught.value) and '\n' not in str(caught.value)
     assert os.listdir(str(tmp_path)) == []
-    if answer is not silent:
-        url, asked = serve(good)
+    if answer != 'silent':
+        url, asked = serve('good')
         monkeypatch.setattr(input_data, 'MIRRORS', (broken, url))
         assert input_data.read_data_sets(str(tmp_path)).test.num_examples == 10
         assert sorted(asked) == sorted(os.listdir(str(tmp_path))) == NAMES
@@ -147,7 +126,7 @@ def test_failure(serve, tmp_path, monkeypatch, answer, problem):
 )
 def test_addresses_of_mnist(serve, tmp_path, monkeypatch, source_url):
     """They all stand for the mirrors."""
-    url, asked = serve(good)
+    url, asked = serve('good')
     monkeypatch.setattr(input_data, 'MIRRORS', (url,))
     input_data.read_data_sets(str(tmp_path), source_url=source_url)
     assert sorted(asked) == NAMES
@@ -155,11 +134,15 @@ def test_addresses_of_mnist(serve, tmp_path, monkeypatch, source_url):
 
 def test_another_data_set(serve, tmp_path, monkeypatch):
     """Another source is the only one, and its files need the right form, but not MNIST's MD5."""
-    good_url, asked = serve(good)
+    good_url, asked = serve('good')
     monkeypatch.setattr(input_data, 'MIRRORS', (good_url,))
-    mnist = input_data.read_data_sets(str(tmp_path / 'fashion'), source_url=serve(other_data)[0])
+    mnist = input_data.read_data_sets(str(tmp_path / 'fashion'), source_url=serve('other data')[0])
     assert mnist.train.labels.tolist() == [8]
-    bad = [(serve(not_found)[0], '404'), (serve(html)[0], 'web page'), ('nonsense/', 'url type')]
+    bad = [
+        (serve('not found')[0], '404'),
+        (serve('html')[0], 'web page'),
+        ('nonsense/', 'url type'),
+    ]
     for url, problem in bad:
         with pytest.raises(input_data.DataError, match=problem):
             input_data.read_data_sets(str(tmp_path / 'none'), source_url=url)
@@ -168,9 +151,9 @@ def test_another_data_set(serve, tmp_path, monkeypatch):
 
 def test_a_missing_file_is_added(serve, tmp_path, monkeypatch):
     """Other data than MNIST gets its missing file from its own source only."""
-    monkeypatch.setattr(input_data, 'MIRRORS', (serve(good)[0],))
+    monkeypatch.setattr(input_data, 'MIRRORS', (serve('good')[0],))
     missing = 't10k-labels-idx1-ubyte'
-    for files, options in (FILES, {}), (OTHER_FILES, {'source_url': serve(other_data)[0]}):
+    for files, options in (FILES, {}), (OTHER_FILES, {'source_url': serve('other data')[0]}):
         write(tmp_path, files)
         (tmp_path / missing).unlink()
         if options:
@@ -222,7 +205,7 @@ def test_without_a_network(serve, tmp_path, monkeypatch, capsys, place):
 
 def test_writing_fails(serve, tmp_path, monkeypatch):
     """A file in the folder's place is named, and Ctrl-C leaves no partial file."""
-    url, _ = serve(good)
+    url, _ = serve('good')
     write(tmp_path, {'file': b''})
     with pytest.raises(input_data.DataError, match='file.t.* cannot be written'):
         input_data.read_data_sets(str(tmp_path / 'file'), source_url=url)
