@@ -68,17 +68,23 @@ def serve(monkeypatch):
 
 
 def write(folder, files):
+    """Writes {name: content} into a folder, and makes the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
 
 
-def test_success(serve, tmp_path, monkeypatch, capsys):
-    """Makes the folder, fills it once, and counts the bytes on stderr, if there is one."""
+@pytest.mark.parametrize(
+    'source_url', ['own', input_data.MIRRORS[0], '', None, 'http://yann.lecun.com/exdb/mnist/']
+)
+def test_success(serve, tmp_path, monkeypatch, capsys, source_url):
+    """A source of one's own, or the mirror if the address is MNIST's, fills the folder once."""
     url, asked = serve('good')
+    source_url = url if source_url == 'own' else source_url
+    monkeypatch.setattr(input_data, 'MIRRORS', () if source_url == url else (url,))
     folder = tmp_path / 'new' / 'data'
     for _ in range(2):
-        mnist = input_data.read_data_sets(str(folder), source_url=url)
+        mnist = input_data.read_data_sets(str(folder), source_url=source_url)
     assert [data.num_examples for data in mnist] == [1, 5000, 10]
     assert sorted(asked) == sorted(os.listdir(str(folder))) == NAMES
     for name, content in FILES.items():
@@ -88,7 +94,7 @@ def test_success(serve, tmp_path, monkeypatch, capsys):
     assert f'downloading {url}train-labels-idx1-ubyte.gz: 0.0 MB' in err
     with monkeypatch.context() as patch:
         patch.setattr('sys.stderr', None)  # as under pythonw
-        input_data.read_data_sets(str(tmp_path / 'data'), source_url=url)
+        input_data.read_data_sets(str(tmp_path / 'data'), source_url=source_url)
     assert capsys.readouterr().out == ''
 
 
@@ -119,17 +125,6 @@ def test_failure(serve, tmp_path, monkeypatch, answer, problem):
         monkeypatch.setattr(input_data, 'MIRRORS', (broken, url))
         assert input_data.read_data_sets(str(tmp_path)).test.num_examples == 10
         assert sorted(asked) == sorted(os.listdir(str(tmp_path))) == NAMES
-
-
-@pytest.mark.parametrize(
-    'source_url', [input_data.MIRRORS[0], '', None, 'http://yann.lecun.com/exdb/mnist/']
-)
-def test_addresses_of_mnist(serve, tmp_path, monkeypatch, source_url):
-    """They all stand for the mirrors."""
-    url, asked = serve('good')
-    monkeypatch.setattr(input_data, 'MIRRORS', (url,))
-    input_data.read_data_sets(str(tmp_path), source_url=source_url)
-    assert sorted(asked) == NAMES
 
 
 def test_another_data_set(serve, tmp_path, monkeypatch):
