@@ -33,18 +33,17 @@ def bias(size):
     return tf.Variable(tf.zeros([size]))
 
 
-def conv_relu_pool(x, w, b):
+def conv_relu_pool(x, size, kernels, regularizer):
+    w = weight([size, size, x.get_shape().as_list()[3], kernels], regularizer)
     conv = tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
-    relu = tf.nn.relu(tf.nn.bias_add(conv, b))
+    relu = tf.nn.relu(tf.nn.bias_add(conv, bias(kernels)))
     return tf.nn.max_pool(relu, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='SAME')
 
 
 def forward(x, train, regularizer):
-    """Returns the logits of a batch x; the size of the batch must be known."""
-    w = weight([CONV1_SIZE, CONV1_SIZE, NUM_CHANNELS, CONV1_KERNEL_NUM], regularizer)
-    x = conv_relu_pool(x, w, bias(CONV1_KERNEL_NUM))
-    w = weight([CONV2_SIZE, CONV2_SIZE, CONV1_KERNEL_NUM, CONV2_KERNEL_NUM], regularizer)
-    x = conv_relu_pool(x, w, bias(CONV2_KERNEL_NUM))
+    """Returns the logits of a batch x, whose size must be known."""
+    x = conv_relu_pool(x, CONV1_SIZE, CONV1_KERNEL_NUM, regularizer)
+    x = conv_relu_pool(x, CONV2_SIZE, CONV2_KERNEL_NUM, regularizer)
     batch, rows, columns, channels = x.get_shape().as_list()
     nodes = rows * columns * channels
     x = tf.reshape(x, [batch, nodes])

@@ -89,7 +89,6 @@ def test_softmax_regression(reader, folder):
 def test_names_with_an_underscore(reader, folder):
     """Programs read them, and assign to them in order to train on fewer examples."""
     train = read(reader, folder).train
-    assert train._images.dtype == np.float32 and train._images.max() == 1
     assert train._images.shape == (train._num_examples, 784) == (TRAIN, 784)
     number = {image.tobytes(): i for i, image in enumerate(train._images)}
     labels = train._labels.copy()

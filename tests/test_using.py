@@ -39,21 +39,34 @@ def names(tmp_path_factory):
     os.chdir(old)
 
 
-def check(*code, names):
-    """Runs blocks after the first and the export. The last one sets the right `logits`."""
+TF2_ONLY = pytest.mark.skipif(tf.VERSION.startswith('1.'), reason='TensorFlow 2 only')
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        pytest.param('', id='read'),
+        pytest.param(SAVED_MODEL, id='SavedModel', marks=TF2_ONLY),
+        pytest.param(TFLITE, id='TFLite'),
+        pytest.param(ONNX, id='ONNX'),  # needs: python -m pip install tf2onnx onnxruntime
+        pytest.param(META + IMPORT, id='import_meta_graph'),
+    ],
+)
+def test_logits(names, code):
+    """The code after the first block and the export sets other `logits`, and all are right."""
     names = dict(names)
     if code:
         names.pop('logits')
-    for block in code:
-        exec(block, names)
+    if code == ONNX:
+        pytest.importorskip('tf2onnx')
+        pytest.importorskip('onnxruntime')
+        assert CONVERT.startswith('python -m ')
+        subprocess.run([sys.executable] + CONVERT.split()[1:], check=True)
+    exec(code, names)
     digits = input_data.read_data_sets(DATA).test.images[:100].reshape(-1, 28, 28, 1)
     expected = reference.logits(digits.astype(float), SHADOWS)
     atol = 1e-3 * np.abs(expected).max()
     np.testing.assert_allclose(names['logits'], expected, rtol=1e-3, atol=atol)
-
-
-def test_read(names):
-    check(names=names)
 
 
 def test_weights(names):
@@ -61,28 +74,6 @@ def test_weights(names):
     assert len(names['weights']) == 8
     for found, wanted in zip(names['weights'], SHADOWS):
         assert (found == wanted.astype(np.float32)).all()
-
-
-@pytest.mark.skipif(tf.VERSION.startswith('1.'), reason='TensorFlow 2 only')
-def test_saved_model(names):
-    check(SAVED_MODEL, names=names)
-
-
-def test_tflite(names):
-    check(TFLITE, names=names)
-
-
-def test_onnx(names):
-    """No requirement: python -m pip install tf2onnx onnxruntime."""
-    pytest.importorskip('tf2onnx')
-    pytest.importorskip('onnxruntime')
-    assert CONVERT.startswith('python -m ')
-    subprocess.run([sys.executable] + CONVERT.split()[1:], check=True)
-    check(ONNX, names=names)
-
-
-def test_import_meta_graph(names):
-    check(META, IMPORT, names=names)
 
 
 def test_the_code_is_the_same_in_both_languages():
