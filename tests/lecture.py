@@ -104,8 +104,7 @@ def backward(mnist, forward=forward):
                     print(
                         f'After {step} training step(s), loss on training batch is {loss_value:g}.'
                     )
-                    path = os.path.join(MODEL_SAVE_PATH, MODEL_NAME)
-                    saver.save(sess, path, global_step=g.global_step)
+                    saver.save(sess, os.path.join(MODEL_SAVE_PATH, MODEL_NAME), g.global_step)
 
 
 def test(mnist, forward=forward):

@@ -74,9 +74,7 @@ def loss_and_gradients(x, labels, parameters):
     _, *conv1 = _conv_relu_pool_gradients(pool1_gradient, x, conv1_w, pool1, relu1)
     fc1_gradients = [nodes.T @ fc1_gradient, fc1_gradient.sum(axis=0)]
     gradients = [*conv1, *conv2, *fc1_gradients, fc1.T @ y_gradient, y_gradient.sum(axis=0)]
-    for i in range(0, 8, 2):
-        gradients[i] = gradients[i] + L2 * parameters[i]
-    return loss, gradients
+    return loss, [g + L2 * p if p.ndim > 1 else g for g, p in zip(gradients, parameters)]
 
 
 def train_step(x, labels, parameters, shadows, step, decay_steps):

@@ -25,6 +25,7 @@ def test_mnist():
     for name, md5 in input_data.MNIST_MD5.items():
         with gzip.open(f'{DATA}/{name}.gz') as file:
             assert hashlib.md5(file.read()).hexdigest() == md5
+    assert all(url.endswith('/mnist/') for url in input_data.MIRRORS)
     mnist = input_data.read_data_sets(DATA, one_hot=True)
     assert mnist._fields == ('train', 'validation', 'test')
     for data, n in zip(mnist, (55000, 5000, 10000)):
@@ -45,8 +46,7 @@ def test_forms(small_dir):
     assert read(small_dir, reshape=False).train.images.shape == (20, 28, 28, 1)
     for dtype in np.uint8, tf.uint8, 'uint8':
         assert (read(small_dir, dtype=dtype, reshape=False).train.images == pixels).all()
-    for dtype in np.float32, tf.float32:
-        assert (read(small_dir, dtype=dtype).train.images == scaled).all()
+    assert (read(small_dir, dtype=tf.float32).train.images == scaled).all()
     with pytest.raises(TypeError, match='float64'):
         read(small_dir, dtype=np.float64)
     one_hot = read(small_dir, one_hot=True).train.labels
@@ -87,7 +87,6 @@ def test_another_working_folder(tmp_path, monkeypatch, capsys):
         with pytest.raises(input_data.DataError, match='elsewhere.data has no files'):
             read('./data/')
         write(folder, {name: content})
-    assert capsys.readouterr() == ('', '')
     assert read('./data/').train.num_examples == 20
     out, err = capsys.readouterr()
     assert not out and err.count('\n') == 1 and str(elsewhere) in err and str(folder) in err

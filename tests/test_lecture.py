@@ -1,6 +1,6 @@
 """The lecture: its constants, and its program in turn with ours."""
 
-import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import lecture
@@ -31,8 +31,7 @@ def test_constants():
 )
 def test_its_forward_beside_our_other_scripts(train, monkeypatch, ours, lectures, message):
     """docs/inherited.md names the line, the error, and the line to write instead."""
-    with open(mnist_lenet5_forward.__file__, encoding='utf-8') as file:
-        source = file.read()
+    source = Path(mnist_lenet5_forward.__file__).read_text(encoding='utf-8')
     assert ours in source
     namespace = {}
     exec(source.replace(ours, lectures).replace(', seed)', ')'), namespace)
@@ -40,8 +39,8 @@ def test_its_forward_beside_our_other_scripts(train, monkeypatch, ours, lectures
     with pytest.raises((TypeError, ValueError), match=message):
         train(1)
         mnist_lenet5_test.test(None)
-    with open(os.path.join(ROOT, 'docs', 'inherited.md'), encoding='utf-8') as file:
-        (row,) = [line for line in file if lectures in line]
+    page = Path(ROOT, 'docs', 'inherited.md').read_text(encoding='utf-8')
+    (row,) = [line for line in page.splitlines() if lectures in line]
     assert message in row and ours in row.split('|')[2]
 
 
