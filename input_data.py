@@ -56,7 +56,7 @@ class DataSet:
     one_hot: whether these constant labels are one-hot.
     dtype: float32 multiplies the images by 1/255, uint8 leaves them unchanged.
     reshape: flatten each image.
-    seed: decides the order of the examples. Without a seed, np.random.seed does.
+    seed: decides the order of the examples. Without a seed, np.random's global state does.
 
     TensorFlow 1 programs also read and assign _images, _labels, _num_examples, _index_in_epoch and
     _epochs_completed.
@@ -117,7 +117,7 @@ class DataSet:
             raise DataError('next_batch: the data set has no examples; use one that has some')
         if shuffle and self._epochs_completed == self._index_in_epoch == 0:
             self._shuffle()
-        elif len(self._order) != self._num_examples:  # a program may assign _num_examples
+        elif len(self._order) != self._num_examples:  # none yet, or _num_examples was assigned
             self._order = np.arange(self._num_examples)
         end = self._index_in_epoch + batch_size
         chosen = self._order[self._index_in_epoch : end]
@@ -240,7 +240,7 @@ def dense_to_one_hot(labels_dense, num_classes):
 
 
 def _here_or_beside(train_dir):
-    """Returns `train_dir` if it exists here, else the complete one beside this file, if any."""
+    """Returns `train_dir`, or the one beside this file if only that one exists and is complete."""
     beside = os.path.abspath(os.path.join(os.path.dirname(__file__), train_dir))
     if os.path.exists(train_dir) or not all(_find(beside, name) for name in MNIST_MD5):
         return train_dir
@@ -277,8 +277,8 @@ def _read_pair(train_dir, prefix, num_classes):
         if not len(labels):
             raise ValueError('no examples')
     if num_classes is not None and labels.max() >= num_classes:
-        classes = f'num_classes (in the scripts OUTPUT_NODE) is {num_classes}'
-        raise DataError(f'{path}: has the label {labels.max()}, but {classes}; raise that number')
+        classes = f'num_classes={num_classes}; increase num_classes (in the scripts OUTPUT_NODE)'
+        raise DataError(f'{path}: the label {labels.max()} is too large for {classes}')
     return images, labels
 
 
@@ -335,7 +335,7 @@ def _download_missing(train_dir, source_url, is_mnist):
         return
     folder = os.path.abspath(train_dir)
     there = ', '.join(sorted(os.listdir(folder))[:12]) if os.path.isdir(folder) else ''
-    lack = f'{folder} has {there or "no files"}, but not {", ".join(missing)}'
+    lack = f'{folder} has {there or "no files"}, but needs {", ".join(missing)}'
     others = [path for name, path in paths.items() if path and _md5(path) != MNIST_MD5[name]]
     if is_mnist and others:
         remedy = 'so nothing is downloaded; add the missing files'

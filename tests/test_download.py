@@ -151,7 +151,7 @@ def test_a_missing_file_is_added(serve, tmp_path, monkeypatch):
             with pytest.raises(input_data.DataError) as caught:
                 input_data.read_data_sets(str(tmp_path))
             assert f'{tmp_path} has t10k-images-idx3-ubyte, train-' in str(caught.value)
-            assert f' not {missing};' in str(caught.value) and "not MNIST's" in str(caught.value)
+            assert f' needs {missing};' in str(caught.value) and "not MNIST's" in str(caught.value)
         input_data.read_data_sets(str(tmp_path), **options)
         added = tmp_path / (missing + '.gz')
         assert gzip.decompress(added.read_bytes()) == files[missing]

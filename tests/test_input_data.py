@@ -118,7 +118,7 @@ def test_more_classes(tmp_path):
         mnist = read(tmp_path, one_hot=True, **options)
         assert mnist.train.labels.shape == (20, 27)
         assert mnist.test.labels.argmax(axis=1).tolist() == list(range(17, 27))
-    with pytest.raises(input_data.DataError, match='t10k-labels.* label 26, .*OUTPUT_NODE'):
+    with pytest.raises(input_data.DataError, match='t10k-labels.* label 26 .*OUTPUT_NODE'):
         read(tmp_path, one_hot=True, num_classes=26)
 
 
