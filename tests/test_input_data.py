@@ -191,7 +191,7 @@ def test_the_order_and_the_values_are_frozen():
         (TRAIN_IMAGES, IMAGES + b'x', '1 trailing bytes'),
         (TRAIN_IMAGES, LABELS, 'magic number, 2049 .*2051'),
         (TRAIN_IMAGES, b'\xff' * 16 + IMAGES[16:], 'magic number, 4294967295'),
-        (TRAIN_IMAGES, IMAGES[:4] + b'\xff' * 12 + IMAGES[16:], 'truncated'),
+        (TRAIN_IMAGES, IMAGES[:4] + b'\1\0\0\0' * 2 + b'\0\1\0\0', 'truncated, 1844'),  # 2 ** 64
         (TRAIN_IMAGES, idx(np.zeros((20, 32, 30), np.uint8)), '32 x 30 pixels'),
         (TRAIN_LABELS, idx(np.zeros(19, np.uint8)), '19 labels for 20 images'),
     ],
