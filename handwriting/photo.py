@@ -18,6 +18,7 @@ else:
 
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50 * 10**6
+TOO_MANY_PIXELS = 'has more than 50 megapixels; save it smaller'
 LARGEST = 800  # pixels of the larger side that are kept
 
 Image.init()
@@ -68,18 +69,23 @@ def decode(content):
         if content[4:12] in (b'ftypheic', b'ftypheix', b'ftypmif1') and 'HEIF' not in FORMATS:
             advice = 'pip install pillow-heif, or ' + advice
         raise PictureError('format', 'is no picture that is read here; ' + advice) from error
+    except Image.DecompressionBombError as error:  # Pillow opens no picture of that size
+        raise PictureError('large', TOO_MANY_PIXELS) from error
     except Exception as error:  # of a damaged file Pillow's decoders raise many kinds
         raise PictureError('damaged', 'is damaged; save it anew') from error
 
 
 def _decoded(image):
     if image.width * image.height > MAX_PIXELS:
-        raise PictureError('large', 'has more than 50 megapixels; save it smaller')
+        raise PictureError('large', TOO_MANY_PIXELS)
     image.draft('RGB', (LARGEST, LARGEST))  # a large JPEG: at a half, a quarter or an eighth
     image = ImageOps.exif_transpose(image)
     if image.mode in ('I', 'F') or image.mode.startswith('I;16'):  # which Pillow would clip
         levels = np.asarray(image, np.float32)
-        levels = (levels * (255 / max(levels.max(), 255))).round()
+        largest = levels.max()
+        if image.mode != 'F' or largest > 1:  # a float may go from 0 to 1
+            largest = max(largest, 255)
+        levels = (levels * (255 / largest if largest > 0 else 0)).round()
         image = Image.fromarray(levels.astype(np.uint8))
     if 'A' in image.mode or 'a' in image.mode or 'transparency' in image.info:
         image = image.convert('RGBA')

@@ -70,6 +70,11 @@ def test_16_bits_are_scaled():
     assert found.max() == 255 and (found < 10).sum() == (LEVELS == 0).sum()
 
 
+def test_floats_from_0_to_1():
+    found = grey(encoded(Image.fromarray(LEVELS / np.float32(255)), 'TIFF'))
+    assert (found == LEVELS).all()
+
+
 def test_large_pictures(monkeypatch):
     """The size is known before the pixels are read, and a JPEG decoded at a fraction of it."""
     large = Image.fromarray(LEVELS).resize((3000, 2000))
@@ -81,6 +86,9 @@ def test_large_pictures(monkeypatch):
     with pytest.raises(photo.PictureError, match='megapixels; save it smaller') as caught:
         photo.decode(encoded_before)
     assert caught.value.key == 'large' and caught.value.exit_status == 1
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)  # Pillow's own error, at twice as many
+    with pytest.raises(photo.PictureError, match='megapixels; save it smaller'):
+        photo.decode(encoded_before)
 
 
 encoded_before = encoded(Image.fromarray(LEVELS), 'PNG')
