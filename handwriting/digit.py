@@ -1,16 +1,16 @@
-"""A picture of one digit, on any kind of sheet, is brought into the form of MNIST's.
+"""A picture of one digit, on any kind of sheet, is brought into the form of MNIST's digits.
 
-    picture  [rows, columns, 3]  uint8, upright: red, green, blue; or [rows, columns], grey
+    picture  [rows, columns, 3]  uint8, upright: red, green, blue. Or [rows, columns], grey
     grey     [rows, columns]     one channel, 0 to 1, in which the ink shows best
     ink      [rows, columns]     how much darker (or lighter) than the paper around it, 0 to 1
-    figure   [rows, columns]     bool: the pixels of the digit
-    digit    [28, 28]            what the network reads: 0 is paper, 1 is ink
+    figure   [rows, columns]     bool: the pixels of the digit, one mark or several
+    form     [28, 28]            what the network reads: 0 is paper, 1 is ink
 
-The form is the one that MNIST's makers describe (yann.lecun.com/exdb/mnist): the black and white
-originals "were size normalized to fit in a 20x20 pixel box while preserving their aspect ratio. The
+The makers of MNIST describe the form (yann.lecun.com/exdb/mnist): the black and white originals
+"were size normalized to fit in a 20x20 pixel box while preserving their aspect ratio. The
 resulting images contain grey levels as a result of the anti-aliasing technique used by the
 normalization algorithm. The images were centered in a 28x28 image by computing the center of mass
-of the pixels". How a file is decoded, `photo` knows.
+of the pixels". `photo` decodes the files.
 """
 
 import itertools
@@ -25,31 +25,27 @@ from skimage.transform import resize
 
 from .photo import PictureError
 
-DIGIT = 28  # pixels, both ways
-BOX = 20  # pixels of a digit's larger side
-LINE = 2.2  # pixels: the thickness of its lines
-FINE = 120  # pixels of the larger side of the figure that is made black and white
+FORM = 28  # pixels, both ways
+BOX = 20  # pixels of the larger side of a digit in the form
+LINE = 2.4  # pixels of the form: the thickness of lines
+FINE = 120  # pixels of the larger side of the figure while its lines are grown or peeled
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
+WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: a square with paper in it, and with even light
+NEAR = 1 / 100  # of that side: twice this is a gap inside a mark
 
-WINDOW = 1 / 6  # of the larger side: a square in which the paper shows
-LIGHT = 1 / 2  # of the larger side: a square in which the light is nearly even
-FAINTEST = 0.08  # ink of what is written
-BLACK = 0.4  # of the ink of a line
+FAINTEST = 0.08  # ink of the palest pen
+BLACK = 0.4  # of the ink of a line: a pixel with more is black
 
-# of marks that are apart, in parts of the ink and of the larger side of the figure so far
-DIRT = 0.03  # what has less ink
-GAP = 0.04  # in a broken line
-BESIDE, ABOVE = 0.35, 0.5  # the gaps before a stroke apart
-OTHER = 0.2  # larger side of another figure
-WIDEST = 1.5  # a figure of several marks, to its height
-PATTERN = 0.1  # of all the ink: if no mark has more, it is the paper's
+# fractions of the height or the larger side of the figure
+BESIDE, ABOVE = 0.35, 0.5  # the widest gap between the figure and a stroke of it
+STROKE = 0.4  # the tallest stroke beside the figure
+OTHER = 0.2  # the larger side of the smallest other figure
+DIRT, INNER = 0.03, 0.2  # of the largest mark's ink: the least of a stroke, and of a figure inside
+PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a pattern
 
 
 def digit(picture):
-    """Returns the digit [28, 28], float32, of a picture.
-
-    Raises PictureError if nothing is written on it, or several figures are.
-    """
+    """Returns the form, float32, of a picture. Raises PictureError if it has not one figure."""
     grey = one_channel(picture)
     if max(grey.shape) < SMALL:
         grey = resized(grey, SMALL / max(grey.shape))
@@ -58,10 +54,9 @@ def digit(picture):
 
 
 def one_channel(picture):
-    """Returns the grey levels of a picture from 0 to 1.
+    """Returns the grey levels, 0 to 1, of a picture.
 
-    Of a picture in colour they lie along the first principal component of its details, so that
-    blue on red shows as well.
+    Colours are projected onto the first principal component of their details: blue on red shows.
     """
     if picture.ndim == 2:
         return picture / np.float32(255)
@@ -74,34 +69,29 @@ def one_channel(picture):
 
 
 def ink_of(grey):
-    """Returns the ink of grey levels, in parts of the light that the paper sends back.
-
-    The paper at a pixel is the grey closing of the levels: it follows uneven light.
-    """
+    """Returns the ink of grey levels. The paper's level, their closing, follows uneven light."""
     grey = ndimage.uniform_filter(grey, 3)
     if not is_dark(grey):
         grey = 1 - grey
-    window = int(WINDOW * max(grey.shape))
-    paper = ndimage.grey_closing(grey, (window, window))
+    paper = ndimage.grey_closing(grey, 2 * [int(WINDOW * max(grey.shape))])
     ink = 1 - grey / np.maximum(paper, 0.05)
-    return np.maximum(ink - np.median(ink), 0)  # less the grain of the paper
+    return np.maximum(ink - np.median(ink), 0)  # minus the grain of the paper
 
 
 def is_dark(grey):
-    """Returns whether the ink is darker than the paper: there is less of it, and at the edge."""
+    """Returns whether the ink is darker than the paper: less of the sheet, and of its edges."""
     detail = grey - ndimage.uniform_filter(grey, int(LIGHT * max(grey.shape)))
-    if np.ptp(detail) == 0:
-        return True
     bright = detail > threshold_otsu(detail)
-    edge = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
-    return bright.mean() + edge.mean() > 1
+    ring = np.ones(grey.shape, bool)
+    ring[8:-8, 8:-8] = False  # wider than the line of a window's frame
+    return bright.mean() + bright[ring].mean() > 1
 
 
 def without_rules(ink):
-    """Returns the ink without the lines of ruled and squared paper.
+    """Returns the ink without the lines of ruled and squared paper, and of a window's frame.
 
-    Such a line is thin and runs from edge to edge, aslant perhaps. The ink that most of its
-    length has is taken off all of it, so that what crosses it stays.
+    Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. The ink that
+    most of its length has is taken off all of it, so that what crosses the line stays.
     """
     for _ in range(2):  # across, then down
         ink = without_lines_down(ink.T)
@@ -109,12 +99,14 @@ def without_rules(ink):
 
 
 def without_lines_down(ink):
+    thick = max(3, ink.shape[1] // 60)
+    ink = np.pad(ink, ((0, 0), (thick, thick)), 'constant')  # a line may be the edge itself
     rows, columns = ink.shape
     weakest = max(strongest(ink), FAINTEST) / 4
-    band = max(2, rows // 40)
-    ends = [find_peaks(part.mean(axis=0), weakest)[0] for part in (ink[:band], ink[-band:])]
-    thick = max(3, columns // 60)
-    every, ink = np.arange(rows), ink.copy()
+    every, band = np.arange(rows), max(2, rows // 40)
+    profiles = ink[:band].mean(axis=0), ink[-band:].mean(axis=0)
+    # without a distance, a fine grid has thousands of pairs, and none of them passes
+    ends = [find_peaks(profile, weakest, distance=thick)[0] for profile in profiles]
     for top, bottom in itertools.product(*ends):
         if abs(top - bottom) < rows / 12:
             line = np.linspace(top, bottom, rows).round().astype(int)
@@ -123,39 +115,44 @@ def without_lines_down(ink):
             if levels[thick] >= weakest and max(levels[0], levels[-1]) < levels.max() / 3:
                 for place, level in zip(beside, levels):
                     ink[every, place] = np.maximum(ink[every, place] - 1.3 * level, 0)
-    return ink
+    return ink[:, thick:-thick]
 
 
 def strongest(ink):
-    """Returns the ink of what is written: the mean of the 40 pixels that have most."""
+    """Returns the mean ink of the 40 pixels with most ink."""
     return np.sort(ink, axis=None)[-40:].mean()
 
 
 def figure_in(ink):
-    """Returns the figure that the ink of a sheet has. Raises PictureError if none or several."""
-    for _ in range(3):  # what lies in at the edge may be much darker than the pen
+    """Returns the figure in the ink of a sheet. Raises PictureError if there is not one."""
+    for _ in range(3):  # what is beside the sheet may be much darker than the pen
         most = strongest(ink)
         if most < FAINTEST:
             break
-        labels = label(ink > BLACK * most)
-        edges = [side[:3].max(0) for side in (labels, labels[::-1], labels.T, labels.T[::-1])]
-        on_edge = np.max([np.bincount(edge, minlength=labels.max() + 1) for edge in edges], axis=0)
+        black = ink > BLACK * most
+        near = label(ndimage.maximum_filter(black, 2 * int(NEAR * max(ink.shape)) + 1))
+        edges = near[0], near[-1], near[:, 0], near[:, -1]
+        on_edge = np.max([np.bincount(edge, minlength=near.max() + 1) for edge in edges], axis=0)
+        labels = near * black
         marks = regionprops(labels)
-        cut = [mark.label for mark in marks if lies_in(mark, on_edge[mark.label], ink.shape)]
+        cut = [mark.label for mark in marks if is_beside(mark, on_edge[mark.label], ink.shape)]
         if not cut:
             return joined(labels, marks, on_edge, ink)
         ink = np.where(np.isin(labels, cut), 0, ink)
     raise PictureError('nothing', 'nothing is written on it, as far as can be seen')
 
 
-def lies_in(mark, on_edge, shape):
-    """Returns whether a mark is no figure: it lies along the edge, or is a line across the sheet.
+def is_beside(mark, on_edge, shape):
+    """Returns whether a mark is not on the sheet: it lies along an edge, across or all around.
 
     on_edge: how many of its pixels are on the same edge.
     """
-    larger, smaller = max(sides(mark.bbox)), min(sides(mark.bbox))
-    is_across = (sides(mark.bbox) > 0.95 * np.array(shape)).any()
-    return on_edge > 0.5 * larger or (is_across and smaller < 0.2 * larger)
+    height, width = sides(mark.bbox)
+    across = sides(mark.bbox) > 0.9 * np.array(shape)
+    is_line = across.any() and min(height, width) < 0.2 * max(height, width)
+    down, right = height // 10, width // 10
+    is_frame = across.all() and not mark.image[down : height - down, right : width - right].any()
+    return on_edge > 0.65 * max(height, width) or is_line or is_frame
 
 
 def sides(box):
@@ -164,65 +161,68 @@ def sides(box):
 
 
 def joined(labels, marks, on_edge, ink):
-    """Returns the figure: the mark with most ink, and the strokes that are apart from it.
+    """Returns the figure: the mark with most ink, and the strokes that belong to it.
 
-    A stroke apart, as the bar of a 5, is near and not as tall: beside the figure, less than half of
-    it; above or below, not of about its height. Raises PictureError if there is another figure.
+    If a mark inside has enough ink, marks at the edge are neighbours of the sheet. A stroke, such
+    as the bar of a 5, is near the figure. Beside it, a stroke is less than STROKE as tall; above
+    or below, not about as tall. Raises PictureError if there is another figure, or a pattern.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
-    rest = [mark for mark, mass in zip(marks, masses) if mass > DIRT * masses.max()]
+    inner = masses * [not on_edge[mark.label] for mark in marks]
+    if inner.max() > INNER * masses.max():
+        masses = inner
     if masses.max() < PATTERN * masses.sum():
         raise PictureError('nothing', 'has a pattern on it, and no figure')
+    rest = [mark for mark, mass in zip(marks, masses) if mass > DIRT * masses.max()]
     main = marks[masses.argmax()]
     rest.remove(main)
     figure, box = [main.label], np.array(main.bbox)
-    several = PictureError('several', 'has several figures on it; cut out one of them')
-    while rest:
-
-        def gaps(mark, box=box):
-            """The rows and the columns between a mark and the figure, negative if common."""
-            other = np.array(mark.bbox)
-            return np.maximum(other[:2] - box[2:], box[:2] - other[2:])
-
-        nearest = min(rest, key=lambda mark: gaps(mark).max())
-        rest.remove(nearest)
-        size, gap = max(sides(box)), gaps(nearest).max()
-        (height, width), (tall, wide) = sides(nearest.bbox), sides(box)
-        beside = gaps(nearest)[1] > -0.3 * min(width, wide)
-        as_tall = height >= 0.4 * tall if beside else 0.85 < height / tall < 1.4
-        if gap < GAP * size or (gap <= (BESIDE if beside else ABOVE) * size and not as_tall):
-            figure.append(nearest.label)
-            other = np.array(nearest.bbox)
+    while rest:  # the gaps are rows and columns, negative if common
+        boxes = np.array([mark.bbox for mark in rest])
+        gaps = np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:])
+        nearest = gaps.max(axis=1).argmin()
+        mark, other, (down, across) = rest.pop(nearest), boxes[nearest], gaps[nearest]
+        (height, width), (tall, wide) = sides(other), sides(box)
+        is_apart = across > -0.3 * min(width, wide)  # and not above or below
+        as_tall = height >= STROKE * tall if is_apart else 0.85 < height / tall < 1.4
+        reach = (BESIDE if is_apart else ABOVE) * max(tall, wide)
+        if max(down, across) <= reach and not as_tall:
+            figure.append(mark.label)
             box = np.append(np.minimum(box[:2], other[:2]), np.maximum(box[2:], other[2:]))
-        elif max(height, width) >= OTHER * size and not on_edge[nearest.label]:
-            raise several
-    tall, wide = sides(box)
-    if len(figure) > 1 and wide > WIDEST * tall:
-        raise several
+        elif max(height, width) >= OTHER * max(tall, wide):
+            raise PictureError('several', 'has several figures on it; cut out one of them')
     return np.isin(labels, figure)
 
 
 def in_form(ink, figure):
-    """Returns the digit [28, 28], float32, of a figure in the ink of a sheet.
-
-    Its lines are drawn anew around their skeleton, all of one thickness, as MNIST's nearly are.
-    """
+    """Returns the form [28, 28], float32, of a figure in the ink of a sheet."""
     near = ndimage.binary_dilation(figure, iterations=3)
-    size = max(cropped(figure).shape)
-    ink = resized(cropped(ink * near, near), FINE / size)
+    ink = resized(cropped(ink * near, near), FINE / max(cropped(figure).shape))
     black = ink > BLACK * ink[ink >= threshold_otsu(ink)].mean()
-    away = ndimage.distance_transform_edt(~np.pad(skeletonize(black), 12, 'constant'))
-    lines = cropped(away <= LINE / 2 * FINE / BOX)
-    small = resized(lines.astype(np.float32), BOX / max(lines.shape))
-    middle = np.round(DIGIT / 2 - np.array(ndimage.center_of_mass(small))).astype(int)
-    top, left = np.clip(middle, 0, DIGIT - np.array(small.shape))
-    digit = np.zeros((DIGIT, DIGIT), np.float32)
-    digit[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return digit
+    for _ in range(2):  # the size of the figure changes with the thickness of its lines
+        black = of_one_thickness(black)
+    small = resized(black.astype(np.float32), BOX / max(black.shape))
+    middle = np.round(FORM / 2 - np.array(ndimage.center_of_mass(small))).astype(int)
+    top, left = np.clip(middle, 0, FORM - np.array(small.shape))
+    form = np.zeros((FORM, FORM), np.float32)
+    form[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return form
+
+
+def of_one_thickness(black):
+    """Returns a black figure with its lines grown or peeled to LINE: they keep their shape."""
+    half = LINE / 2 * max(cropped(black).shape) / BOX
+    black = np.pad(black, FINE // 8, 'constant')
+    skeleton, depth = skeletonize(black), ndimage.distance_transform_edt(black)
+    more = half - np.median(depth[skeleton])
+    if more > 0:
+        return cropped(ndimage.distance_transform_edt(~black) <= more)
+    core = ndimage.distance_transform_edt(~skeleton) <= half  # so that no stroke disappears
+    return cropped(core | (depth > -more))
 
 
 def cropped(picture, figure=None):
-    """Returns the part of a picture that has all of a figure, by default its own."""
+    """Returns the part of a picture that has all of a figure, by default of its own."""
     return picture[ndimage.find_objects((picture if figure is None else figure).astype(int))[0]]
 
 

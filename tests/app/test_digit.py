@@ -181,6 +181,52 @@ def test_a_bar_with_most_of_the_ink_belongs_to_the_figure():
     assert rows[-1] - rows[0] == 19
 
 
+def framed(sheet, random):
+    """The line of a window's frame, which the figure touches."""
+    top = np.flatnonzero((sheet < 180).any(axis=1))[0]
+    return np.concatenate([np.full_like(sheet[:1], 40), sheet[top:]])
+
+
+def boxed(sheet, random):
+    """A frame around the sheet, a bit inside."""
+    sheet[6:-6, [6, -7]] = sheet[[6, -7], 6:-6] = 40
+    return sheet
+
+
+def on_cloth(sheet, random):
+    """A patterned strip along a side."""
+    cloth = random.randint(0, 255, (8, 20)).repeat(5, 0).repeat(10, 1)
+    return np.concatenate([sheet, cloth.astype(np.uint8)])
+
+
+def beside_a_pen(sheet, random):
+    """Something dark that comes in at the edge, and is no second figure."""
+    sheet[182:188, 160:] = 30
+    return sheet
+
+
+@pytest.mark.parametrize('kind', [framed, boxed, on_cloth, beside_a_pen], ids=lambda f: f.__name__)
+def test_what_is_beside_the_sheet_is_not_read(read, kind):
+    random = np.random.RandomState(3)
+    digits, _ = zip(*(as_read(kind(drawn(i, place=(75, 90)), random)) for i in range(40)))
+    assert np.mean(read(digits) == LABELS[:40]) >= 0.9
+
+
+def test_a_grid_is_tried_at_few_places(monkeypatch):
+    """Of 400 lines, two pixels apart, only some pairs of ends are looked at."""
+    tried, percentile = [], np.percentile
+
+    def counted(*args, **options):
+        tried.append(args)
+        return percentile(*args, **options)
+
+    monkeypatch.setattr(np, 'percentile', counted)
+    grid = np.zeros((600, 800), np.float32)
+    grid[:, ::2] = grid[::2] = 1
+    module.without_rules(grid)
+    assert len(tried) < 2000
+
+
 def test_dirt_and_what_lies_in_at_the_edge_are_not_read():
     for i in range(20):
         sheet = drawn(i, place=(90, 110))
