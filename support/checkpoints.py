@@ -223,8 +223,8 @@ class Manager:
         if not last or path not in found:
             raise OSError('somebody deletes the files in it')
         # a second Saver in this folder replaces the list by its own
-        listed = [other for other in self._listed if other in found]
-        paths = list(dict.fromkeys([*listed, *last.all_model_checkpoint_paths, path]))
+        paths = dict.fromkeys([*self._listed, *last.all_model_checkpoint_paths, path])
+        paths = [other for other in paths if self._files(other)]
         # the new checkpoint goes last, and the current one before it, also after going back
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
