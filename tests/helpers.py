@@ -30,6 +30,15 @@ def small_mnist(train=20, test=10):
     return files
 
 
+def small_data_set(n, seed=None):
+    """A DataSet of input_data, of noise."""
+    import input_data
+
+    noise = np.random.RandomState(0)
+    images, labels = 255 * noise.rand(n, 784).astype(np.float32), np.eye(10)[np.arange(n) % 10]
+    return input_data.DataSet(images, labels, seed=seed)
+
+
 CHECKPOINT_VARIABLES = ['Variable'] + ['Variable_%d' % i for i in range(1, 9)]
 CHECKPOINT_VARIABLES += [name + '/ExponentialMovingAverage' for name in CHECKPOINT_VARIABLES[:8]]
 
@@ -92,6 +101,17 @@ def at_first_call(monkeypatch, name, happening):
         return function(*args)
 
     monkeypatch.setattr(os, name, happen)
+
+
+def before_calls(monkeypatch, owner, name, happening):
+    """happening(*args) is called before each call of owner.<name>."""
+    function = getattr(owner, name)
+
+    def call(*args, **options):
+        happening(*args)
+        return function(*args, **options)
+
+    monkeypatch.setattr(owner, name, call)
 
 
 def saved_steps(model):
@@ -168,6 +188,13 @@ class Folder:
         text = self['checkpoint'].read_text(encoding='utf-8')
         assert old in text
         self['checkpoint'].write_text(text.replace(old, new, 1), encoding='utf-8')
+
+    def damage(self, step, suffix='.data-00000-of-00001', content=b''):
+        """Replaces the content of a checkpoint's file. Returns the function that puts it back."""
+        path = self['mnist_model-%d%s' % (step, suffix)]
+        whole = path.read_bytes()
+        path.write_bytes(content)
+        return lambda: path.write_bytes(whole)
 
     def steps(self):
         return saved_steps(self.path)
