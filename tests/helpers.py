@@ -91,16 +91,16 @@ def send(*signums):
     return lambda: [os.kill(os.getpid(), signum) for signum in signums]
 
 
-def at_first_call(monkeypatch, name, happening):
-    """Something happens before the first call of os.<name>."""
-    function = getattr(os, name)
+def at_first_call(monkeypatch, name, happening, owner=os):
+    """Something happens before the first call of os.<name>, or of another owner's."""
+    function = getattr(owner, name)
 
     def happen(*args):
-        monkeypatch.setattr(os, name, function)
+        monkeypatch.setattr(owner, name, function)
         happening()
         return function(*args)
 
-    monkeypatch.setattr(os, name, happen)
+    monkeypatch.setattr(owner, name, happen)
 
 
 def before_calls(monkeypatch, owner, name, happening):

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 from support import files
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, at_first_call
 
 HOLD = """
 import sys
@@ -22,133 +22,73 @@ sys.stdin.read()
 """
 
 
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / 'lock')
+
+
+@pytest.fixture
+def locks(path):
+    return files.Lock(path), files.Lock(path)
+
+
+def assert_held(lock, pid):
+    with pytest.raises(files.LockError, match='process %d ' % pid):
+        lock.take()
+
+
+# The lock
 def test_a_lock_is_held_by_one_process(tmp_path):
+    """The lock of a process that has ended without a release can be taken."""
     path = str(tmp_path / 'folder' / 'lock')
     lock = files.Lock(path)
     command, pipe = [sys.executable, '-c', HOLD % ROOT, path], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as other:
         assert other.stdout.readline().startswith(b'taken')
-        with pytest.raises(files.LockError) as caught:
-            lock.take()
-        assert str(caught.value).startswith('%s: process %d trains' % (path, other.pid))
-        assert caught.value.exit_status == 1
-    lock.take()  # the other has ended, without a release
+        assert_held(lock, other.pid)
+    lock.take()
     assert files.read(path) == b'%d\n' % os.getpid()
-    lock.release()
-    files.Lock(path).take()
 
 
 @pytest.mark.posix
-def test_a_lock_whose_file_was_deleted(tmp_path, monkeypatch):
-    """It is taken anew, unless another has it by then; also before it was locked."""
-    path = str(tmp_path / 'lock')
-    lock, other = files.Lock(path), files.Lock(path)
-    at_lock = files._lock
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            files, '_lock', lambda *args: at_lock(*args) or patch.undo() or os.remove(path)
-        )
-        lock.take()
-    with pytest.raises(files.LockError):
-        other.take()
+def test_a_lock_whose_file_was_deleted(path, locks, monkeypatch):
+    """It is taken anew, unless another has it by then, and also if it goes before it is locked."""
+    import fcntl
+
+    lock, other = locks
+    at_first_call(monkeypatch, 'flock', lambda: os.remove(path), fcntl)
+    lock.take()
+    assert_held(other, os.getpid())
     os.remove(path)
     lock.take()
-    with pytest.raises(files.LockError):
-        other.take()
+    assert_held(other, os.getpid())
     os.remove(path)
     other.take()
     for _ in range(2):
-        with pytest.raises(files.LockError, match='process %d trains' % os.getpid()):
-            lock.take()
+        assert_held(lock, os.getpid())
     lock.release()
-    with pytest.raises(files.LockError):
-        lock.take()
+    assert_held(lock, os.getpid())
 
 
-def test_write(tmp_path, monkeypatch):
-    """What is the same is left as it is."""
-    path = str(tmp_path / 'seed')
-    files.write(path, b'one\n')
-    files.write(path, b'two\n')
-    assert os.listdir(str(tmp_path)) == ['seed']
-    monkeypatch.setattr(os, 'fsync', None)
-    files.write(path, b'two\n')
-    with pytest.raises(TypeError):
-        files.write(path, b'one\n')
-    assert files.read(path) == b'two\n'
-
-
-@pytest.mark.parametrize('call', ['fsync', 'replace'])
-def test_write_fails(tmp_path, monkeypatch, call):
-    """The file is as it was, after a kill too; of an error it is named, and nothing is left."""
-    path = str(tmp_path / 'seed')
-    files.write(path, b'one')
-
-    class Killed(BaseException):
-        pass
-
-    full = OSError(errno.ENOSPC, 'No space left on device')
-    for error in Killed(), full:
-        monkeypatch.setattr(os, call, Mock(side_effect=error))
-        with pytest.raises(type(error)) as caught:
-            files.write(path, b'two')
-        assert files.read(path) == b'one'
-    assert (caught.value.filename, caught.value.errno) == (path, errno.ENOSPC)
-    assert os.listdir(str(tmp_path)) == ['seed']
-
-
-def test_matching(tmp_path):
-    for name in 'b-1', 'a-1', 'a-1x', 'xa-1':
-        (tmp_path / name).write_bytes(b'')
-    found = files.matching(str(tmp_path), r'[ab]-\d')
-    assert found == [str(tmp_path / 'a-1'), str(tmp_path / 'b-1')]
-    assert files.matching(str(tmp_path / 'none'), '.*') == []
-
-
-@pytest.mark.parametrize('content', ['notes of mine', '12 apples', '-1'])
-def test_a_file_that_is_no_lock_is_left_alone(tmp_path, content):
-    path = tmp_path / 'lock'
-    path.write_text(content, encoding='utf-8')
-    with pytest.raises(files.LockError, match='not the lock.*rename'):
-        files.Lock(str(path)).take()
-    assert path.read_text(encoding='utf-8') == content
+@pytest.mark.parametrize('content', [b'notes of mine', b'12 apples', b'-1', b'1'])
+def test_a_file_that_is_no_lock_is_left_alone(tmp_path, path, content):
+    """A link to a file that looks like a lock (1) is no lock either."""
+    mine = tmp_path / ('mine' if content == b'1' else 'lock')
+    mine.write_bytes(content)
+    if content == b'1':
+        os.symlink(str(mine), path)
+    with pytest.raises(files.LockError, match='lock: .*rename'):
+        files.Lock(path).take()
+    assert mine.read_bytes() == content
 
 
 @pytest.mark.posix
-def test_a_link_is_no_lock(tmp_path):
-    (tmp_path / 'mine').write_bytes(b'1')
-    (tmp_path / 'lock').symlink_to(tmp_path / 'mine')
-    with pytest.raises(files.LockError, match='is not the lock of a training'):
-        files.Lock(str(tmp_path / 'lock')).take()
-    assert (tmp_path / 'mine').read_bytes() == b'1'
-
-
-@pytest.mark.posix
-def test_what_a_file_system_lacks_is_passed_over(tmp_path, monkeypatch):
-    """Locks, and flushing folders; that a file cannot be flushed is an error."""
-    import fcntl
-
-    def refuse(*args):
-        raise OSError(errno.ENOLCK, 'not here')
-
-    monkeypatch.setattr(fcntl, 'flock', refuse)
-    monkeypatch.setattr(os, 'fsync', refuse)
-    lock = files.Lock(str(tmp_path / 'lock'))
-    lock.take()
-    lock.release()
-    files.flush(str(tmp_path))
-    with pytest.raises(OSError, match='not here'):
-        files.flush(str(tmp_path / 'lock'))
-
-
-@pytest.mark.posix
-def test_release_unlocks(tmp_path):
+def test_release_unlocks(path, locks):
     """Also where a child process has the file, too, and does not close it."""
-    lock = files.Lock(str(tmp_path / 'lock'))
-    lock.take()
-    childs = os.dup(lock._file.fileno())
-    lock.release()
-    files.Lock(str(tmp_path / 'lock')).take()
+    locks[0].take()
+    childs = os.dup(locks[0]._file.fileno())
+    locks[0].release()
+    locks[1].take()
     os.close(childs)
 
 
@@ -166,27 +106,70 @@ class Msvcrt:
         self.held.add(at) if mode == self.LK_NBLCK else self.held.remove(at)
 
 
-def test_lock_on_windows(tmp_path, monkeypatch):
+def test_lock_on_windows(path, locks, monkeypatch):
     monkeypatch.setitem(sys.modules, 'fcntl', None)
     monkeypatch.setitem(sys.modules, 'msvcrt', Msvcrt())
-    lock, other = (files.Lock(str(tmp_path / 'lock')) for _ in range(2))
-    lock.take()
-    with pytest.raises(files.LockError, match='process %d trains' % os.getpid()):
-        other.take()
-    lock.release()
-    other.take()
-    assert files.read(str(tmp_path / 'lock')) == b'%d\n' % os.getpid()
-    other.release()
+    locks[0].take()
+    assert_held(locks[1], os.getpid())
+    locks[0].release()
+    locks[1].take()
+    assert files.read(path) == b'%d\n' % os.getpid()
+    locks[1].release()
 
 
-def test_remove(tmp_path, monkeypatch):
-    paths = [str(tmp_path / name) for name in 'abc']
-    for path in paths[:2]:
-        files.write(path, b'1')
+@pytest.mark.posix
+def test_a_file_system_without_locks(path, locks, monkeypatch):
+    """A lock then does nothing, nor does flushing a folder. Flushing a file must work."""
+    import fcntl
+
+    refuse = Mock(side_effect=OSError(errno.ENOLCK, 'not here'))
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    monkeypatch.setattr(os, 'fsync', refuse)
+    locks[0].take()
+    locks[0].release()
+    files.flush(os.path.dirname(path))
+    with pytest.raises(OSError, match='not here'):
+        files.flush(path)
+
+
+# Other files
+def test_write(tmp_path, path, monkeypatch):
+    """It leaves nothing else in the folder. The same content is not written again."""
+    files.write(path, b'one\n')
+    files.write(path, b'two\n')
+    assert os.listdir(str(tmp_path)) == ['lock']
+    monkeypatch.setattr(os, 'fsync', None)
+    files.write(path, b'two\n')
+    with pytest.raises(TypeError):
+        files.write(path, b'one\n')
+    assert files.read(path) == b'two\n' and files.read(path + 'none') is None
+
+
+@pytest.mark.parametrize('call', ['fsync', 'replace'])
+@pytest.mark.parametrize('error', [SystemExit(), OSError(errno.ENOSPC, 'full')])
+def test_write_fails(tmp_path, path, monkeypatch, call, error):
+    """The file is as before. After an error, which names it, nothing else is left."""
+    files.write(path, b'one')
+    monkeypatch.setattr(os, call, Mock(side_effect=error))
+    with pytest.raises(type(error)) as caught:
+        files.write(path, b'two')
+    assert files.read(path) == b'one'
+    if isinstance(error, OSError):
+        assert (caught.value.filename, caught.value.errno) == (path, errno.ENOSPC)
+        assert os.listdir(str(tmp_path)) == ['lock']
+
+
+def test_matching_and_remove(tmp_path, monkeypatch):
+    """The whole name must match. What cannot be removed, as on Windows, is reported."""
+    for name in 'b-1', 'a-1', 'a-1x', 'xa-1':
+        (tmp_path / name).write_bytes(b'')
+    found = files.matching(str(tmp_path), r'[ab]-\d')
+    assert found == [str(tmp_path / 'a-1'), str(tmp_path / 'b-1')]
+    assert files.matching(str(tmp_path / 'none'), '.*') == []
     remove = os.remove
     with monkeypatch.context() as patch:
-        patch.setattr(os, 'remove', lambda path: remove(path if path != paths[0] else 'in use'))
-        assert files.remove(paths) is False
-    assert os.listdir(str(tmp_path)) == ['a']
-    assert files.remove(paths) is True
-    assert os.listdir(str(tmp_path)) == []
+        patch.setattr(os, 'remove', lambda path: remove(path if path != found[0] else 'in use'))
+        assert files.remove(found) is False
+    assert sorted(os.listdir(str(tmp_path))) == ['a-1', 'a-1x', 'xa-1']
+    assert files.remove(found) is True  # one of them is gone
+    assert sorted(os.listdir(str(tmp_path))) == ['a-1x', 'xa-1']

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import time
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 from support import checkpoints, pictures, tensorboard
 
@@ -19,89 +21,42 @@ TEST_DATA = SimpleNamespace(images=IMAGES, labels=np.eye(10)[LABELS])
 LOGITS = np.random.RandomState(6).randn(20, 10).astype(np.float32)
 
 
-def event_files(folder):
-    if not os.path.exists(str(folder)):
-        return []
-    return [os.path.join(str(folder), name) for name in sorted(os.listdir(str(folder)))]
-
-
 def events(folder):
-    return [event for path in event_files(folder) for event in tf.train.summary_iterator(path)]
+    paths = sorted(map(str, folder.glob('events*')))
+    return [event for path in paths for event in tf.train.summary_iterator(path)]
 
 
-def scalars(folder):
-    """{tag: {step: number}}, of what is written and not of what is dropped."""
+def written(folder):
+    """Returns {tag: {step: number or bytes of a PNG file}} of the events of a folder."""
     found = {}
     for event in events(folder):
         for value in event.summary.value:
-            if value.HasField('simple_value'):
-                found.setdefault(value.tag, {})[event.step] = value.simple_value
+            written = value.image.encoded_image_string or value.simple_value
+            found.setdefault(value.tag, {})[event.step] = written
     return found
 
 
-def images(folder):
-    """[(tag, step, the decoded picture)]"""
-    with tf.Graph().as_default(), tf.Session() as sess:
-        return [
-            (value.tag, event.step, sess.run(tf.image.decode_png(value.image.encoded_image_string)))
-            for event in events(folder)
-            for value in event.summary.value
-            if value.HasField('image')
-        ]
+def shown(folder, run=None):
+    """Returns the steps that TensorBoard shows of a folder, the same for all tags.
+
+    run: what `opened` returned; it then only reads what is new.
+    """
+    run = run or opened(folder)
+    run.Reload()
+    tags = run.Tags()
+    steps = {tuple(event.step for event in run.Scalars(tag)) for tag in tags['scalars']}
+    steps |= {tuple(event.step for event in run.Images(tag)) for tag in tags['images']}
+    (steps,) = steps
+    return steps
 
 
-# The numbers
-def test_training(train, monkeypatch):
-    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 2)
-    steps, _ = train(4)
-    found = scalars(train.model / 'train')
-    assert set(found) == {'loss', 'cross_entropy', 'l2', 'learning_rate', 'steps_per_second'}
-    assert all(list(numbers) == steps == [1, 3, 4] for numbers in found.values())
-    for step in steps:
-        assert found['loss'][step] == pytest.approx(
-            found['cross_entropy'][step] + found['l2'][step], rel=1e-6
-        )
-        assert found['steps_per_second'][step] > 0
-    # num_examples / BATCH_SIZE is 2 steps
-    rates = [found['learning_rate'][step] for step in steps]
-    assert rates == pytest.approx([0.005, 0.005 * 0.99, 0.005 * 0.99**2])
-    reader = tf.train.load_checkpoint(str(train.model / 'mnist_model-4'))
-    weights = [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES[:8:2]]
-    l2 = 0.0001 / 2 * sum((w.astype(float) ** 2).sum() for w in weights)
-    assert found['l2'][4] == pytest.approx(l2, rel=1e-5)
-    kernels = images(train.model / 'train')
-    assert [(tag, step) for tag, step, _ in kernels] == [('conv1_kernels', s) for s in steps]
-    assert (kernels[-1][2] == pictures.kernels(weights[0])).all()
-
-
-def test_a_network_without_kernels(train_small, monkeypatch):
-    """And a loss without L2 terms."""
-    train_small(1)
-    monkeypatch.setattr(mnist_lenet5_backward, 'REGULARIZER', None)
-    add_n = tf.add_n
-    monkeypatch.setattr(tf, 'add_n', lambda terms: add_n(terms) if terms else tf.constant(0.0))
-    train_small(1)
-    found = scalars(train_small.model / 'train')
-    assert found['l2'][1] > 0 == found['l2'][2] and found['loss'][2] == found['cross_entropy'][2]
-    assert images(train_small.model / 'train') == []
-
-
-def test_testing(tmp_path):
-    draw(tensorboard.Testing(str(tmp_path), TEST_DATA), 301)
-    found = scalars(tmp_path / 'test')
-    assert set(found) == {'accuracy', 'cross_entropy'}
-    assert found['accuracy'] == {301: 0.25}
-    exponentials = np.exp(LOGITS.astype(float))
-    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
-    expected = -np.log(probabilities[np.arange(20), LABELS]).mean()
-    assert found['cross_entropy'][301] == pytest.approx(expected, rel=1e-6)
-    [(tag, step, picture)] = images(tmp_path / 'test')
-    assert (tag, step) == ('wrong_digits', 301)
-    assert (picture == pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1))).all()
+def opened(folder):
+    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
+    return accumulator.EventAccumulator(str(folder), size_guidance={'images': 0, 'scalars': 0})
 
 
 def draw(testing, step, saved_last=None):
-    """Draws a checkpoint, which is, if nothing else is said, the one that was saved last."""
+    """Draws the test of a checkpoint. saved_last: of the list, the step itself if not passed."""
     paths = ['model/mnist_model-%s' % name for name in (step, saved_last or step)]
     ckpt = checkpoints.CheckpointState(
         model_checkpoint_path=paths[0], all_model_checkpoint_paths=['model/mnist_model-1', paths[1]]
@@ -109,73 +64,94 @@ def draw(testing, step, saved_last=None):
     testing.add(str(step), 0.25, LOGITS, ckpt)
 
 
-def test_what_has_no_place_on_the_curve(tmp_path):
-    """A checkpoint without a step, and an old one: TensorBoard would drop all that came after."""
-    testing = tensorboard.Testing(str(tmp_path), TEST_DATA)
-    draw(testing, 'last')
-    draw(testing, 2, saved_last=4)
-    assert os.listdir(str(tmp_path)) == []
-    ckpt = checkpoints.CheckpointState(model_checkpoint_path='model/mnist_model-3')
-    testing.add('3', 0.25, LOGITS, ckpt)  # of a damaged file `checkpoint`: no list
-    assert list(scalars(tmp_path / 'test')['accuracy']) == [3]
-
-
-# The branch
 @pytest.fixture
-def testing_and_training(tmp_path):
-    """{run: draw(start, steps)}: as a process that goes on from step `start` does."""
+def testing(tmp_path):
+    return tensorboard.Testing(str(tmp_path), TEST_DATA)
+
+
+@pytest.fixture
+def curves(tmp_path):
+    """curves(run, start, steps): what a process draws that goes on from step `start`."""
     with tf.Graph().as_default(), tf.Session() as sess:
         w = tf.Variable([[1.0]])
         tf.add_to_collection('losses', tf.reduce_sum(w))
         sess.run(tf.global_variables_initializer())
 
-        def training(start, steps):
-            curves = tensorboard.Training(str(tmp_path), start, sess, tf.constant(0.1))
+        def curves(run, start, steps):
+            if run == 'train':
+                training = tensorboard.Training(str(tmp_path), start, sess, tf.constant(0.1))
+            else:
+                testing = tensorboard.Testing(str(tmp_path), TEST_DATA)
             for step in steps:
-                curves.add(step, 2.0)
+                training.add(step, 2.0) if run == 'train' else draw(testing, step)
 
-        def testing(start, steps):
-            curves = tensorboard.Testing(str(tmp_path), TEST_DATA)
-            for step in steps:
-                draw(curves, step)
-
-        yield {'train': training, 'test': testing}
+        yield curves
 
 
-def opened(folder):
-    """TensorBoard's slow loader of a run."""
-    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
-    return accumulator.EventAccumulator(str(folder), size_guidance={'images': 0, 'scalars': 0})
+# The numbers
+def test_training(train, monkeypatch):
+    """The loss is cross entropy plus L2. The rate and the kernels are as in the checkpoint."""
+    monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 2)
+    steps, _ = train(4)
+    found = written(train.model / 'train')
+    kernels = found.pop('conv1_kernels')
+    assert set(found) == {'loss', 'cross_entropy', 'l2', 'learning_rate', 'steps_per_second'}
+    assert all(list(numbers) == steps == [1, 3, 4] for numbers in [kernels, *found.values()])
+    for step in steps:
+        loss = found['cross_entropy'][step] + found['l2'][step]
+        assert found['loss'][step] == pytest.approx(loss, rel=1e-6)
+        assert found['steps_per_second'][step] > 0
+        # num_examples / BATCH_SIZE is 2 steps
+        rate = 0.005 * 0.99 ** (step // 2)
+        assert found['learning_rate'][step] == pytest.approx(rate)
+    reader = tf.train.load_checkpoint(str(train.model / 'mnist_model-4'))
+    weights = [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES[:8:2]]
+    l2 = 0.0001 / 2 * sum((w.astype(float) ** 2).sum() for w in weights)
+    assert found['l2'][4] == pytest.approx(l2, rel=1e-5)
+    assert kernels[4] == pictures.png(pictures.kernels(weights[0]))
 
 
-def slow_steps(run):
-    """{tag: the steps that it shows}, after another look at the folder."""
-    run.Reload()
-    tags = run.Tags()
-    steps = {tag: [event.step for event in run.Scalars(tag)] for tag in tags['scalars']}
-    steps.update((tag, [event.step for event in run.Images(tag)]) for tag in tags['images'])
-    return steps
+def test_a_network_without_kernels(train_small, monkeypatch):
+    """Nor has it, in the second run, L2 terms. A run begins its curves where it goes on."""
+    train_small(1)
+    monkeypatch.setattr(mnist_lenet5_backward, 'REGULARIZER', None)
+    add_n = tf.add_n
+    monkeypatch.setattr(tf, 'add_n', lambda terms: add_n(terms) if terms else tf.constant(0.0))
+    train_small(1)
+    found = written(train_small.model / 'train')
+    assert found['l2'][1] > 0 == found['l2'][2] and found['loss'][2] == found['cross_entropy'][2]
+    assert 'conv1_kernels' not in found
+    starts = [event.step for event in events(train_small.model / 'train') if event.step]
+    assert starts == [1, 1, 2, 2]  # START and point of either
 
 
-def shown(folder):
-    """The steps that TensorBoard shows of a run; its slow loader and its fast one must agree.
+def test_testing(tmp_path, testing):
+    draw(testing, 301)
+    found = written(tmp_path / 'test')
+    exponentials = np.exp(LOGITS.astype(float))
+    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(20), LABELS]).mean()
+    assert found.pop('cross_entropy')[301] == pytest.approx(expected, rel=1e-6)
+    picture = pictures.png(pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1)))
+    assert found == {'accuracy': {301: 0.25}, 'wrong_digits': {301: picture}}
 
-    The fast one knows no START: each point drops those of its tag that are not before it.
+
+def test_what_has_no_place_on_the_curve(tmp_path, testing):
+    """A checkpoint without a step, or one not saved last, is not drawn: TensorBoard would drop all
+    later points. One is drawn if the damaged file `checkpoint` has no list.
     """
-    slow, fast = slow_steps(opened(folder)), {}
-    for event in events(folder):
-        for value in event.summary.value:
-            fast[value.tag] = [s for s in fast.get(value.tag, []) if s < event.step]
-            fast[value.tag].append(event.step)
-    assert slow == fast
-    (steps,) = set(map(tuple, fast.values()))
-    return steps
+    draw(testing, 'last')
+    draw(testing, 2, saved_last=4)
+    assert os.listdir(str(tmp_path)) == []
+    ckpt = checkpoints.CheckpointState(model_checkpoint_path='model/mnist_model-3')
+    testing.add('3', 0.25, LOGITS, ckpt)
+    assert list(written(tmp_path / 'test')['accuracy']) == [3]
 
 
+# The branch
 @pytest.mark.parametrize('run', ['train', 'test'])
-def test_the_curves_are_those_of_the_branch(tmp_path, testing_and_training, run):
+def test_the_curves_are_those_of_the_branch(tmp_path, curves, run):
     """On, back, back to the very first, and on again."""
-    folder = tmp_path / run
     for start, steps, expected in [
         (0, [1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
         (6, [7, 8], (1, 2, 3, 4, 5, 6, 7, 8)),
@@ -184,114 +160,101 @@ def test_the_curves_are_those_of_the_branch(tmp_path, testing_and_training, run)
         (0, [1, 3], (1, 3)),
         (3, [9], (1, 3, 9)),
     ]:
-        testing_and_training[run](start, steps)
-        assert shown(folder) == expected
+        curves(run, start, steps)
+        assert shown(tmp_path / run) == expected
 
 
 @pytest.mark.parametrize('run, begun', [('train', 5), ('test', 7)])
-def test_each_file_begins_with_a_start(tmp_path, testing_and_training, run, begun):
-    """At the step after that from which a training goes on; a test knows its first step only."""
+def test_each_file_begins_with_a_start(tmp_path, curves, run, begun):
+    """A training's START is of the step after its first, a test's of its first point."""
     for _ in range(2):
-        testing_and_training[run](4, [7, 8])
-    assert len(event_files(tmp_path / run)) == 2
-    for path in event_files(tmp_path / run):
-        version, start, *points = tf.train.summary_iterator(path)
+        curves(run, 4, [7, 8])
+    files = list((tmp_path / run).iterdir())
+    assert len(files) == 2
+    for path in files:
+        version, start, *points = tf.train.summary_iterator(str(path))
         assert version.file_version == 'brain.Event:2'
-        assert start.session_log.status == tf.SessionLog.START
-        assert start.step == begun
+        assert start.session_log.status == tf.SessionLog.START and start.step == begun
         assert [point.step for point in points] == [7, 8]
 
 
-def test_a_run_begins_its_curves_where_it_goes_on(train_small):
-    for _ in range(2):
-        train_small(2)
-    starts = [event.step for event in events(train_small.model / 'train') if event.step]
-    assert starts == [1, 1, 2, 3, 4]  # START, 1 and 2; START and 4
-
-
-def test_a_watcher_that_goes_back_drops_what_it_has_drawn(tmp_path):
-    testing = tensorboard.Testing(str(tmp_path), TEST_DATA)
+def test_a_watcher_that_goes_back_drops_what_it_has_drawn(tmp_path, testing):
     for step, expected in (1, (1,)), (3, (1, 3)), (4, (1, 3, 4)), (2, (1, 2)), (3, (1, 2, 3)):
         draw(testing, step)
         assert shown(tmp_path / 'test') == expected
 
 
 @pytest.mark.parametrize('seconds', [0, -86400])
-def test_a_second_look_beside_a_watcher(tmp_path, monkeypatch, seconds):
-    """What the watcher draws after it is shown, also if the clock was set back before it."""
-    watcher, run = tensorboard.Testing(str(tmp_path), TEST_DATA), opened(tmp_path / 'test')
+def test_a_second_look_beside_a_watcher(tmp_path, monkeypatch, testing, seconds):
+    """The watcher's later points are shown, also if the clock was set back before the look."""
+    run = opened(tmp_path / 'test')
     for step in 1, 6, 11:
-        draw(watcher, step)
-    assert slow_steps(run)['accuracy'] == [1, 6, 11]
-    now = tensorboard.time.time() + seconds
+        draw(testing, step)
+    assert shown(tmp_path, run) == (1, 6, 11)
+    now = time.time() + seconds
     monkeypatch.setattr(tensorboard, 'time', SimpleNamespace(time=lambda: now))
     draw(tensorboard.Testing(str(tmp_path), TEST_DATA), 12)
-    for step in 16, 21:
-        draw(watcher, step)
-        slow_steps(run)
-    assert shown(tmp_path / 'test') == (1, 6, 11, 12, 16, 21)
-    assert slow_steps(run)['accuracy'] == [1, 6, 11, 12, 16, 21]
+    for step, expected in (16, (1, 6, 11, 12, 16)), (21, (1, 6, 11, 12, 16, 21)):
+        draw(testing, step)
+        assert shown(tmp_path, run) == shown(tmp_path / 'test') == expected
 
 
-def test_a_training_ends_the_branch_that_was_tested(tmp_path, testing_and_training, capsys):
-    testing_and_training['test'](0, [1, 6, 11, 16])
-    testing_and_training['train'](6, [11, 16, 18])
-    testing_and_training['test'](18, [18])
-    assert slow_steps(opened(tmp_path / 'test'))['accuracy'] == [1, 6, 18]
+def test_a_training_ends_the_branch_that_was_tested(tmp_path, curves, capsys):
+    curves('test', 0, [1, 6, 11, 16])
+    curves('train', 6, [11, 16, 18])
+    curves('test', 18, [18])
+    assert shown(tmp_path / 'test') == (1, 6, 18)
     shutil.rmtree(str(tmp_path / 'test'))
     (tmp_path / 'test').write_bytes(b'')
-    testing_and_training['train'](6, [11])  # a file of that name ends nothing
+    curves('train', 6, [11])  # a file of that name ends nothing
     assert shown(tmp_path / 'train') == (11,) and capsys.readouterr().err == ''
 
 
-def test_two_processes_share_no_file(tmp_path, monkeypatch):
-    watchers = [tensorboard.Testing(str(tmp_path), TEST_DATA) for _ in range(2)]
-    for i, watcher in enumerate(watchers):
-        monkeypatch.setattr(os, 'getpid', lambda i=i: i)
-        # both look into the folder before the other has made its file
-        monkeypatch.setattr(tensorboard.files, 'matching', lambda *args: [])
-        draw(watcher, 1)
-    assert len(event_files(tmp_path / 'test')) == 2
-    monkeypatch.undo()
+def test_two_processes_share_no_file(tmp_path, monkeypatch, testing):
+    """Also where both look into the folder before the other has made its file."""
+    watchers = [testing, tensorboard.Testing(str(tmp_path), TEST_DATA)]
+    with monkeypatch.context() as patch:
+        patch.setattr(tensorboard.files, 'matching', lambda *args: [])
+        for i, watcher in enumerate(watchers):
+            patch.setattr(os, 'getpid', lambda i=i: i)
+            draw(watcher, 1)
+    assert len(os.listdir(str(tmp_path / 'test'))) == 2
     for step in 2, 3, 4:
         for watcher in watchers:
             draw(watcher, step)
-    assert set(slow_steps(opened(tmp_path / 'test'))['accuracy']) == {1, 2, 3, 4}
+    opened(tmp_path / 'test').Reload()
+    assert set(shown(tmp_path / 'test')) == {1, 2, 3, 4}
 
 
 # What can go wrong
 @pytest.mark.parametrize('method', [None, '__init__', 'write', 'flush'])
-def test_what_cannot_be_written_costs_only_the_curves(tmp_path, monkeypatch, capsys, method):
-    """A file in the folder's place, or a full disk; it is said once."""
-
-    def fail(*args, **options):
-        raise tf.errors.ResourceExhaustedError(None, None, 'events; No space left on device')
-
+def test_what_cannot_be_written_costs_only_the_curves(
+    tmp_path, monkeypatch, capsys, testing, method
+):
+    """A file instead of the folder, or a full disk, is said once."""
+    full = tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
     if method:
-        monkeypatch.setattr(tf.io.TFRecordWriter, method, fail)
+        monkeypatch.setattr(tf.io.TFRecordWriter, method, Mock(side_effect=full))
     else:
         (tmp_path / 'test').write_bytes(b'')
-    testing = tensorboard.Testing(str(tmp_path), TEST_DATA)
     for step in 1, 2:
         draw(testing, step)
-    reason = 'events; No space left on device' if method else os.strerror(17)
-    assert capsys.readouterr().err == '%s: no more curves (%s)\n' % (tmp_path / 'test', reason)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('%s: ' % (tmp_path / 'test'))
+    assert ('No space left on device' if method else 'File exists') in line
 
 
-def test_our_own_mistakes_do_not_look_like_a_full_disk(tmp_path, monkeypatch):
+def test_our_own_mistakes_do_not_look_like_a_full_disk(monkeypatch, testing):
     monkeypatch.setattr(pictures, 'wrong', lambda *args: np.zeros((2, 2), np.uint8))
-    with pytest.raises(Exception) as caught:
-        draw(tensorboard.Testing(str(tmp_path), TEST_DATA), 1)
-    assert not isinstance(caught.value, checkpoints.WRITE_ERRORS)
+    with pytest.raises(ValueError):
+        draw(testing, 1)
 
 
 @pytest.mark.posix
-def test_they_go_on_in_a_folder_made_anew(tmp_path, capsys):
-    testing = tensorboard.Testing(str(tmp_path), TEST_DATA)
+def test_they_go_on_in_a_folder_made_anew(tmp_path, testing, capsys):
     draw(testing, 1)
     shutil.rmtree(str(tmp_path / 'test'))
     for step in 2, 3:
         draw(testing, step)
-    assert list(scalars(tmp_path / 'test')['accuracy']) == [2, 3]
-    assert len(event_files(tmp_path / 'test')) == 1
-    assert capsys.readouterr().err == ''
+    assert list(written(tmp_path / 'test')['accuracy']) == [2, 3]
+    assert len(os.listdir(str(tmp_path / 'test'))) == 1 and capsys.readouterr().err == ''

@@ -89,11 +89,11 @@ def test_other_signals(train, monkeypatch):
         train(20, Happening(2, send(signal.SIGINT, signal.SIGINT)))
     assert type(caught.value) is KeyboardInterrupt and saved_steps(train.model) == [1, 2]
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    assert train(3, Happening(1, send(signal.SIGHUP)))[0][-1] == 3
+    assert train(4, Happening(1, send(signal.SIGHUP)))[0][-1] == 4
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     monkeypatch.setattr(signal, 'SIGBREAK', signal.SIGUSR1, raising=False)
-    interrupted(train, signal.SIGUSR1, 4, Happening(1, send(signal.SIGUSR1)))
+    interrupted(train, signal.SIGUSR1, 5, Happening(1, send(signal.SIGUSR1)))
     signal.signal(signal.SIGUSR1, before)
 
 
