@@ -6,16 +6,17 @@ In one process, by main(): folders, flags and errors.
 import gzip
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
-from support import command_line, training
+from support import checkpoints, command_line, files, training, watching
 
+import numpy as np
 import pytest
 from helpers import (
     DATA,
@@ -24,6 +25,7 @@ from helpers import (
     saved_steps,
     screen,
     small_mnist,
+    write_checkpoint,
 )
 
 import mnist_lenet5_backward
@@ -242,37 +244,76 @@ def test_a_folder_in_chinese(train_small, main, tmp_path):
     flags = ['--data_dir', '数字 数据', '--model_dir', model]
     for step in 1, 2:
         status, lines, err = main('backward', '--steps', '1', *flags)
-        assert status == 0
+        assert status == 0 and str(tmp_path / model) in err[-1]
         assert_lines(lines, TRAIN_LINE, [step])
-        begin = 'training from step %d to step %d; checkpoints go to %s'
-        assert begin % (step - 1, step, tmp_path / model) in err
     status, lines, _ = main('test', '--mistakes', '错误.png', *flags)
     assert status == 0
     assert_lines(lines, TEST_LINE, [2])
-    assert (tmp_path / '错误.png').read_bytes().startswith(b'\x89PNG')
+    assert Path('错误.png').read_bytes().startswith(b'\x89PNG')
     for run in 'train', 'test':
-        assert 'tfevents' in os.listdir(str(tmp_path / model / run))[0]
-    assert not (tmp_path / 'data').exists() and not (tmp_path / 'model').exists()
+        assert 'tfevents' in os.listdir(os.path.join(model, run))[0]
+    assert sorted(os.listdir('.')) == sorted(['数字 数据', '模型', '错误.png'])
 
 
 def test_no_checkpoint(main):
     status, lines, err = main('test')
     assert (status, lines) == (1, ['No checkpoint file found'])
-    assert err[-1] == 'looked for checkpoints in %s' % os.path.abspath('model')
+    assert os.path.abspath('model') in err[-1]
 
 
-@pytest.mark.parametrize('script', ['backward', 'test'])
-def test_errors_are_one_line(main, tmp_path, monkeypatch, script):
-    shutil.copytree('data', 'bad')
-    Path('bad', 't10k-labels-idx1-ubyte').write_bytes(b'no IDX')
-    status, lines, err = main(script, '--data_dir', 'bad')
-    assert (status, lines) == (1, [])
-    assert err[-1].startswith('error: %s' % os.path.join('bad', 't10k-labels-idx1'))
-    if script == 'backward':
-        with monkeypatch.context() as patch:
-            patch.setattr(training, 'BFLOAT16', 'an_option_that_is_not_there')
-            status, lines, err = main(script, '--bfloat16')
-        assert (status, lines) == (1, []) and err[-1].startswith('error: --bfloat16: TensorFlow ')
-    status, lines, err = main(script, '--model_dir', 'a*')
-    assert (status, lines) == (1, []) and err[-1].startswith('error: a*: TensorFlow reads ')
+def write(path, text):
+    return lambda: Path(path).write_text(text, encoding='utf-8')
+
+
+def lock():
+    lock = files.Lock('model/lock')
+    lock.take()
+    return lock
+
+
+def other_network():
+    write_checkpoint(Path('model'), 1, [np.zeros(3)], [np.zeros(3)])
+
+
+LABELS = 'data/t10k-labels-idx1-ubyte'
+UNTRUE = 'model_checkpoint_path: "mnist_model-9"'
+
+
+@pytest.mark.parametrize(
+    'script, prepare, flags, name, remedy',
+    [
+        ('backward', write(LABELS, 'no IDX'), '', LABELS, 'delete'),
+        ('test', write(LABELS, 'no IDX'), '', LABELS, 'delete'),
+        ('backward', None, '--model_dir a*', 'a*', 'rename'),
+        ('test', None, '--model_dir a*', 'a*', 'rename'),
+        ('backward', write('model/lock', 'notes'), '', 'model/lock', 'rename'),
+        ('backward', lock, '', 'model/lock', 'another folder'),
+        ('backward', write('model/seed', 'notes'), '', 'model/seed', '--seed'),
+        ('backward', write('model/checkpoint', UNTRUE), '', 'model/checkpoint', 'mnist_model-1'),
+        ('backward', write('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'empty'),
+        ('test', write('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'empty'),
+        ('backward', other_network, '', 'model/mnist_model-1', 'another folder'),
+        ('test', other_network, '', 'model/mnist_model-1', 'another folder'),
+        ('backward', write('file', ''), '--model_dir file/a', 'file/a', 'another folder'),
+        ('backward', None, '--bfloat16', '--bfloat16', 'without the flag'),
+        ('backward', None, '', 'step 2', 'LEARNING_RATE_BASE'),
+    ],
+)
+def test_errors_are_one_line(train_small, main, monkeypatch, script, prepare, flags, name, remedy):
+    """The line says what cannot be used, first, and what to do."""
+    main('backward', '--model_dir', 'model', '--steps', '1')
+    main.prepared = prepare and prepare()  # a lock, until the end
+    monkeypatch.setattr(checkpoints, 'PAUSES', ())
+    monkeypatch.setattr(watching, 'LOOK_SECS', watching.GRACE_SECS)
+    monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=bool))
+    monkeypatch.setattr(training, 'BFLOAT16', 'an_option_that_is_not_there')
+    if 'step' in name:
+        monkeypatch.setattr(mnist_lenet5_backward, 'LEARNING_RATE_BASE', float('inf'))
+    status, lines, err = main(script, '--model_dir', 'model', *flags.split())
+    errors = [
+        line.replace('\\', '/').replace('./', '') for line in err if line.startswith('error: ')
+    ]
+    assert status == 1 and len(errors) == 1 and err[-1].startswith('error: ')
+    assert lines == [] or 'step' in name
+    assert errors[0].startswith('error: ' + name) and remedy in errors[0]
     assert not Path('a*').exists()
