@@ -12,10 +12,8 @@ import argparse
 import collections
 import contextlib
 import functools
-import hashlib
 import mmap
 import os
-import pathlib
 import random
 import re
 import shutil
@@ -23,9 +21,8 @@ import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 from types import SimpleNamespace
-
-import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT]
@@ -34,17 +31,15 @@ os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 from support import checkpoints, command_line, training, watching  # noqa: E402
 
 import tensorflow.compat.v1 as tf  # noqa: E402
-from helpers import Folder  # noqa: E402
+from helpers import Folder, checkpoint_bytes, small_data_set  # noqa: E402
 
-import input_data  # noqa: E402
 import mnist_lenet5_backward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
 
 BATCH_SIZE = 2
 DIGITS = 31  # no multiple of the batch: some batches cross the end of an epoch
-SAVING = 0  # the place in the shared memory that says whether a save goes on
-SAVED_STEP = slice(1, 5)  # the last step whose save has ended
-BEGUN = 5  # whether signals are deferred
+# places in the shared memory: whether a save goes on, the last step saved, if signals are deferred
+SAVING, SAVED_STEP, BEGUN = 0, slice(1, 5), 5
 
 problems = []
 
@@ -53,12 +48,6 @@ def check(right, problem):
     if not right:
         problems.append(problem)
         print('WRONG: %s' % problem, flush=True)
-
-
-def digits():
-    noise = np.random.RandomState(0)
-    labels = np.eye(10)[np.arange(DIGITS) % 10]
-    return input_data.DataSet(255 * noise.rand(DIGITS, 784).astype(np.float32), labels)
 
 
 def fork(function, log):
@@ -93,15 +82,14 @@ def start_training(folder, log, steps, keep, shared):
         mnist_lenet5_backward.SAVE_STEPS = 1
         tf.train.Saver = functools.partial(tf.train.Saver, max_to_keep=keep)
         mnist_lenet5_backward.MODEL_SAVE_PATH = folder
-        save = checkpoints.Manager.save
-        deferred_signals = training.deferred_signals
+        save, session = checkpoints.Manager.save, training.Run.session
 
         @contextlib.contextmanager
-        def reporting_signals():
-            with deferred_signals() as received:
-                shared[BEGUN] = 1
-                yield received
-                shared[BEGUN] = 0  # before it is so: then a signal may find either handler
+        def reporting_session(*args):
+            with session(*args) as sess:
+                shared[BEGUN] = 1  # from here to the end of the steps, signals are deferred
+                yield sess
+                shared[BEGUN] = 0
 
         def reporting_save(self, saver, sess, step):
             with open(log + '.saves', 'a', encoding='utf-8') as saves:
@@ -112,32 +100,21 @@ def start_training(folder, log, steps, keep, shared):
             shared[SAVING] = 0
 
         checkpoints.Manager.save = reporting_save
-        training.deferred_signals = reporting_signals
-        mnist_lenet5_backward.backward(SimpleNamespace(train=digits()))
+        training.Run.session = reporting_session
+        mnist_lenet5_backward.backward(SimpleNamespace(train=small_data_set(DIGITS)))
 
     shared[:] = bytes(len(shared))
     return fork(train, log)
 
 
-def read(path):
-    with open(path, 'rb') as file:
-        return file.read()
-
-
 def lines(log, suffix='.out'):
-    return read(log + suffix).decode().splitlines()
+    return Path(log + suffix).read_text(encoding='utf-8').splitlines()
 
 
-def digest(folder, step):
-    """Returns the MD5 of a checkpoint: its bytes, not only the values in them, are repeated."""
-    name = os.path.join(folder, 'mnist_model-%d' % step)
-    content = read(name + '.index') + read(name + '.data-00000-of-00001')
-    return hashlib.md5(content).hexdigest()
-
-
-def current_step(folder):
-    path = os.path.join(folder, 'checkpoint')
-    return int(re.search(r'"mnist_model-(\d+)"', read(path).decode()).group(1))
+def in_list(folder):
+    """Returns the steps in the file `checkpoint`, the current one first."""
+    text = Path(folder, 'checkpoint').read_text(encoding='utf-8')
+    return [int(step) for step in re.findall(r'"mnist_model-(\d+)"', text)]
 
 
 def kill(rounds, choose, folder, steps=30):
@@ -149,7 +126,7 @@ def kill(rounds, choose, folder, steps=30):
     # without these hooks the kills would miss the saves, and nothing below would notice
     check(shared[SAVED_STEP] == steps.to_bytes(4, 'big'), 'a hook that never ran')
     duration = time.monotonic() - started
-    digests = {step: digest(straight, step) for step in range(1, steps + 1)}
+    expected = {step: checkpoint_bytes(Path(straight), step) for step in range(1, steps + 1)}
     seen = collections.Counter()
     slowest = 0
     while seen['rounds'] < rounds:
@@ -172,31 +149,32 @@ def kill(rounds, choose, folder, steps=30):
             seen['rounds'] += 1
             seen[signal.Signals(signum).name] += 1
             saved = int.from_bytes(shared[SAVED_STEP], 'big')
-            expected = [-signum]
+            statuses = [-signum]
             if signum == signal.SIGKILL:
                 seen['kill -9 inside a save'] += shared[SAVING]
             else:
                 slowest = max(slowest, time.monotonic() - asked)
                 # before signals are deferred, and after, they end the process by themselves
-                expected = [128 + signum] if shared[BEGUN] else [128 + signum, -signum]
-            check(status in expected, 'exit status %d in %s' % (status, model))
+                statuses = [128 + signum] if shared[BEGUN] else [128 + signum, -signum]
+            check(status in statuses, 'exit status %d in %s' % (status, model))
             if begun and status == 128 + signum:
                 last = lines(model, '.err')[-1]
                 check(last.startswith('stopped; step %d is saved' % saved), last)
             if saved or os.path.exists(os.path.join(model, 'checkpoint')):
-                step = current_step(model)
+                step = in_list(model)[0]
                 check(step >= saved, 'step %d was saved and is lost in %s' % (saved, model))
-                check(digest(model, step) == digests[step], 'step %d in %s' % (step, model))
+                same = checkpoint_bytes(Path(model), step) == expected[step]
+                check(same, 'step %d in %s' % (step, model))
                 seen['checkpoints compared'] += 1
                 if step == steps:
                     break
         seen['trainings compared'] += 1
-        check(digest(model, steps) == digests[steps], 'the end of %s' % model)
+        same = checkpoint_bytes(Path(model), steps) == expected[steps]
+        check(same, 'the end of %s' % model)
         check(set(lines(model)) == set(lines(straight)), 'the printed lines of %s' % model)
         left = [name for name in os.listdir(model) if 'tmp' in name or 'tempstate' in name]
         check(not left, 'left in %s: %s' % (model, left))
-        ours = re.findall('all_.*"(.*)"', read(os.path.join(model, 'checkpoint')).decode())
-        check(len(ours) == 2, '%d checkpoints are listed in %s' % (len(ours), model))
+        check(len(in_list(model)) == 3, 'not two checkpoints are listed in %s' % model)
         if not problems:
             shutil.rmtree(model)
     if rounds >= 100:
@@ -230,7 +208,7 @@ def churn(polls, choose, folder):
         watching.GRACE_SECS, watching.LOOK_SECS = 1, 0.1
         mnist_lenet5_backward.MODEL_SAVE_PATH = model
         mnist_lenet5_test.time = SimpleNamespace(sleep=sleep)
-        mnist_lenet5_test.test(SimpleNamespace(test=digits()), wait=True)
+        mnist_lenet5_test.test(SimpleNamespace(test=small_data_set(DIGITS)), wait=True)
 
     watcher = fork(watch, model + '-watcher')
     seen = collections.Counter()
@@ -271,29 +249,20 @@ def churn(polls, choose, folder):
 
 
 def damaged(content, choose):
-    """Returns the bytes with a random damage, or sometimes as they are."""
-    content = bytearray(content)
+    """Returns the bytes with up to three damages: some bytes, or all others, become random ones."""
     for _ in range(choose.randrange(4)):
-        at = choose.randrange(len(content) + 1)
-        kind = choose.randrange(5)
-        if kind == 0:
-            del content[at:]
-        elif kind == 1:
-            del content[at : at + choose.randrange(1, 9)]
-        elif kind == 2:
-            content[at:at] = choose.getrandbits(64).to_bytes(8, 'big')[: choose.randrange(1, 9)]
-        elif kind == 3 and at < len(content):
-            content[at] ^= 1 << choose.randrange(8)
-        elif kind == 4 and at < len(content):
-            content[at] = choose.choice(b'\0\xff\n"\\/*[]. :-0')
-    return bytes(content)
+        start = choose.randrange(len(content) + 1)
+        end = start + choose.choice([0, 1, 1, 8, len(content)])
+        noise = choose.getrandbits(64).to_bytes(8, 'big') + b'\0\n"\\/*[]. :-0'
+        content = content[:start] + noise[: choose.choice([0, 1, 1, 8, 20])] + content[end:]
+    return content
 
 
 def fuzz(rounds, choose, folder):
     """Restores from checkpoints of which one file is damaged: that gives one of the whole ones."""
     seen = collections.Counter()
     with open(os.devnull, 'w', encoding='utf-8') as devnull, tf.Graph().as_default():
-        model = Folder(pathlib.Path(folder) / 'model')
+        model = Folder(Path(folder) / 'model')
         model.save(1, 2, 3)
         for name in ['checkpoint', 'mnist_model-3.index', 'mnist_model-3.data-00000-of-00001']:
             content = model[name].read_bytes()
