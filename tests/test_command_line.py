@@ -1,5 +1,6 @@
 """command_line: the flags, the error line, the status at the end."""
 
+import functools
 import os
 import signal
 import sys
@@ -19,10 +20,8 @@ class Expected(Exception):
     exit_status = 3
 
 
-def interrupted(status):
-    error = training.Interrupted('stopped')
-    error.exit_status = status
-    return error
+class Stopped(training.Interrupted):
+    exit_status = 143
 
 
 # The end
@@ -32,7 +31,7 @@ def interrupted(status):
         (Expected('what, and what to do'), 3, 'error: what, and what to do'),
         (OSError(28, 'full', 'x'), 1, 'error: x: cannot be used (full)'),
         (OSError('what'), 1, 'error: stdout: cannot be used'),
-        (interrupted(143), 143, 'stopped'),  # is no error
+        (Stopped('stopped'), 143, 'stopped'),  # is no error
         (ZeroDivisionError(), None, None),  # is a bug of ours
     ],
 )
@@ -76,9 +75,8 @@ def test_full_disk_under_stdout(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             command_line.launch(lambda: print('a line', flush=True))
     assert ended.value.code == 1
-    assert capsys.readouterr().err.splitlines() == [
-        'error: stdout: cannot be used (No space left on device)'
-    ]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == 'error: stdout: cannot be used (No space left on device)'
 
 
 # The flags
@@ -88,6 +86,15 @@ def test_a_kernels_own_arguments_are_passed_over(monkeypatch):
     assert command_line.arguments() == sys.argv[1:]
     monkeypatch.setattr(sys, 'ps1', 'In : ', raising=False)
     assert command_line.arguments() == ['--steps', '3']
+
+
+def usage(monkeypatch, capsys, module, *flags):
+    """Returns the exit status of a script, its stdout, and the last line of its stderr."""
+    monkeypatch.setattr(sys, 'argv', [module.__name__, *flags])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    out, err = capsys.readouterr()
+    return ended.value.code, out, err.splitlines()[-1:]
 
 
 @pytest.mark.parametrize(
@@ -105,43 +112,32 @@ def test_a_kernels_own_arguments_are_passed_over(monkeypatch):
 def test_wrong_usage(tmp_path, monkeypatch, capsys, module, flags):
     """The last line names the flag. Nothing is done."""
     monkeypatch.chdir(str(tmp_path))
-    monkeypatch.setattr(sys, 'argv', [module.__name__, *flags.split()])
-    with pytest.raises(SystemExit) as ended:
-        module.main()
-    out, err = capsys.readouterr()
-    assert (ended.value.code, out) == (2, '') and os.listdir(str(tmp_path)) == []
-    assert ': error: ' in err.splitlines()[-1] and flags.split()[0] in err.splitlines()[-1]
+    status, out, (line,) = usage(monkeypatch, capsys, module, *flags.split())
+    assert (status, out) == (2, '') and os.listdir(str(tmp_path)) == []
+    assert ': error: ' in line and flags.split()[0] in line
 
 
-@pytest.mark.parametrize(
-    'module, words',
-    [
-        (mnist_lenet5_backward, '--steps --seed --bfloat16 --data_dir --model_dir 50000 ./model/'),
-        (mnist_lenet5_test, '--wait --once --interval --mistakes --data_dir --model_dir ./data/'),
-    ],
-)
-def test_help_says_every_flag_and_default(monkeypatch, capsys, module, words):
-    monkeypatch.setattr(sys, 'argv', [module.__name__, '--help'])
-    with pytest.raises(SystemExit) as ended:
-        module.main()
-    printed = capsys.readouterr().out
-    assert ended.value.code == 0 and [w for w in words.split() if w not in printed] == []
+def test_help_says_the_defaults(monkeypatch, capsys):
+    for module, words in (mnist_lenet5_backward, '(50000) (./model/)'), (mnist_lenet5_test, '(5)'):
+        status, out, _ = usage(monkeypatch, capsys, module, '--help')
+        assert status == 0 and [word for word in words.split() if word not in out] == []
+
+
+TRAINING = functools.partial(command_line.parse_training, 50, 'm', 1)
+TESTING = functools.partial(command_line.parse_testing, 5, 'm')
 
 
 @pytest.mark.parametrize(
     'parse, flags, expected',
     [
-        ('training', '', {'data_dir': './data/', 'model_dir': 'm', 'steps': 50, 'seed': None}),
-        ('training', '--seed 0 --bfloat16', {'seed': 0, 'bfloat16': True}),
-        ('testing', '', {'interval': 5, 'wait': False, 'once': False, 'mistakes': None}),
-        ('testing', '--once --interval 0', {'once': True, 'interval': 0, 'wait': False}),
-        ('testing', '--mistakes m.PNG --wait', {'mistakes': 'm.PNG', 'once': True, 'wait': True}),
+        (TRAINING, '', {'data_dir': './data/', 'model_dir': 'm', 'steps': 50, 'seed': None}),
+        (TRAINING, '--seed 0 --bfloat16', {'seed': 0, 'bfloat16': True}),
+        (TESTING, '', {'interval': 5, 'wait': False, 'once': False, 'mistakes': None}),
+        (TESTING, '--once --interval 0', {'once': True, 'interval': 0, 'wait': False}),
+        (TESTING, '--mistakes m.PNG --wait', {'mistakes': 'm.PNG', 'once': True, 'wait': True}),
     ],
 )
 def test_flags(monkeypatch, parse, flags, expected):
     monkeypatch.setattr(sys, 'argv', ['x', *flags.split()])
-    if parse == 'training':
-        args = command_line.parse_training(50, 'm', 1)
-    else:
-        args = command_line.parse_testing(5, 'm')
+    args = parse()
     assert {name: getattr(args, name) for name in expected} == expected

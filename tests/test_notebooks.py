@@ -61,34 +61,24 @@ def cells(tmp_path_factory):
     found = []
     for cell in notebook.cells:
         errors = [out.evalue for out in cell.outputs if out.output_type == 'error']
-        printed = ''.join(out.get('text', '') for out in cell.outputs)
+        printed = ''.join(out.get('text', str(out.get('data', ''))) for out in cell.outputs)
         found.append((printed, errors[0] if errors else None))
     return found
 
 
-def test_the_kernels_own_arguments_are_passed_over(cells):
-    printed, error = cells[1]
-    assert error is None and 'After 4 training step(s)' in printed
-
-
-def test_an_interrupted_cell_says_where_it_stopped(cells):
-    printed, error = cells[2]
-    assert 'training from step 4 to' in printed
-    assert error.startswith('stopped; step ') and 'run the same command again' in error
-
-
-def test_again_in_any_order(cells):
-    printed, error = cells[3]
-    assert error is None
-    assert printed.count('test accuracy = ') == 2
-    assert printed.count('training from step ') == 2
-
-
-def test_run_leaves_no_handler(cells):
-    printed, error = cells[4]
-    assert error is None and 'After 1 training step(s)' in printed
-
-
-def test_a_typing_error_is_refused_and_the_kernel_lives(cells):
-    assert '--stpes' in cells[5][0] and cells[5][1] == '2'
-    assert cells[6][1] is None
+@pytest.mark.parametrize(
+    'cell, failure, words',
+    [
+        (1, None, ['After 4 training step(s)']),  # the kernel's own arguments are passed over
+        (2, 'stopped; step ', ['training from step 4 to']),
+        (3, None, ['test accuracy = ', 'training from step '] * 2),  # again, in any order
+        (4, None, ['After 1 training step(s)']),  # %run leaves no handler
+        (5, '2', ['--stpes']),  # a typing error is refused, and the kernel lives
+        (6, None, ['2']),
+    ],
+)
+def test_cells(cells, cell, failure, words):
+    """Each prints the words, as often as they are here, and ends with the failure, if any."""
+    printed, error = cells[cell]
+    assert error is None if failure is None else error.startswith(failure)
+    assert [word for word in words if printed.count(word) < words.count(word)] == []

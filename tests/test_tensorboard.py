@@ -164,20 +164,6 @@ def test_the_curves_are_those_of_the_branch(tmp_path, curves, run):
         assert shown(tmp_path / run) == expected
 
 
-@pytest.mark.parametrize('run, begun', [('train', 5), ('test', 7)])
-def test_each_file_begins_with_a_start(tmp_path, curves, run, begun):
-    """A training's START is of the step after its first, a test's of its first point."""
-    for _ in range(2):
-        curves(run, 4, [7, 8])
-    files = list((tmp_path / run).iterdir())
-    assert len(files) == 2
-    for path in files:
-        version, start, *points = tf.train.summary_iterator(str(path))
-        assert version.file_version == 'brain.Event:2'
-        assert start.session_log.status == tf.SessionLog.START and start.step == begun
-        assert [point.step for point in points] == [7, 8]
-
-
 def test_a_watcher_that_goes_back_drops_what_it_has_drawn(tmp_path, testing):
     for step, expected in (1, (1,)), (3, (1, 3)), (4, (1, 3, 4)), (2, (1, 2)), (3, (1, 2, 3)):
         draw(testing, step)
