@@ -57,11 +57,9 @@ def opened(folder):
 
 def draw(testing, step, saved_last=None):
     """Draws the test of a checkpoint. saved_last: of the list, the step itself if not passed."""
-    paths = ['model/mnist_model-%s' % name for name in (step, saved_last or step)]
-    ckpt = checkpoints.CheckpointState(
-        model_checkpoint_path=paths[0], all_model_checkpoint_paths=['model/mnist_model-1', paths[1]]
-    )
-    testing.add(str(step), 0.25, LOGITS, ckpt)
+    current, last = ['model/mnist_model-%s' % name for name in (step, saved_last or step)]
+    state = {'model_checkpoint_path': current, 'all_model_checkpoint_paths': ['model/x-1', last]}
+    testing.add(str(step), 0.25, LOGITS, checkpoints.CheckpointState(**state))
 
 
 @pytest.fixture
@@ -111,18 +109,21 @@ def test_training(train, monkeypatch):
     assert kernels[4] == pictures.png(pictures.kernels(weights[0]))
 
 
-def test_a_network_without_kernels(train_small, monkeypatch):
-    """Nor has it, in the second run, L2 terms. A run begins its curves where it goes on."""
-    train_small(1)
-    monkeypatch.setattr(mnist_lenet5_backward, 'REGULARIZER', None)
-    add_n = tf.add_n
-    monkeypatch.setattr(tf, 'add_n', lambda terms: add_n(terms) if terms else tf.constant(0.0))
-    train_small(1)
-    found = written(train_small.model / 'train')
-    assert found['l2'][1] > 0 == found['l2'][2] and found['loss'][2] == found['cross_entropy'][2]
-    assert 'conv1_kernels' not in found
+def test_a_network_of_another_kind(train_small, tmp_path):
+    """Without a convolution there are no kernels, and without L2 terms the loss is cross entropy. A
+    run begins its curves where it goes on.
+    """
+    for _ in range(2):
+        train_small(1)
+    assert 'conv1_kernels' not in written(train_small.model / 'train')
     starts = [event.step for event in events(train_small.model / 'train') if event.step]
     assert starts == [1, 1, 2, 2]  # START and point of either
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.Variable(1.0)
+        sess.run(tf.global_variables_initializer())
+        tensorboard.Training(str(tmp_path), 0, sess, tf.constant(0.1)).add(1, 2.0)
+    found = written(tmp_path / 'train')
+    assert found['l2'][1] == 0 and found['loss'][1] == found['cross_entropy'][1] == 2
 
 
 def test_testing(tmp_path, testing):
@@ -149,23 +150,20 @@ def test_what_has_no_place_on_the_curve(tmp_path, testing):
 
 
 # The branch
-@pytest.mark.parametrize('run', ['train', 'test'])
-def test_the_curves_are_those_of_the_branch(tmp_path, curves, run):
-    """On, back, back to the very first, and on again."""
-    for start, steps, expected in [
-        (0, [1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
-        (6, [7, 8], (1, 2, 3, 4, 5, 6, 7, 8)),
-        (2, [3, 4], (1, 2, 3, 4)),
-        (4, [5], (1, 2, 3, 4, 5)),
-        (0, [1, 3], (1, 3)),
-        (3, [9], (1, 3, 9)),
-    ]:
-        curves(run, start, steps)
-        assert shown(tmp_path / run) == expected
-
-
-def test_a_watcher_that_goes_back_drops_what_it_has_drawn(tmp_path, testing):
-    for step, expected in (1, (1,)), (3, (1, 3)), (4, (1, 3, 4)), (2, (1, 2)), (3, (1, 2, 3)):
+def test_the_curves_are_those_of_the_branch(tmp_path, testing, curves):
+    """On, back, back to the very first, and on again, in a process each; then in one."""
+    for run in 'train', 'test':
+        for start, steps, expected in [
+            (0, [1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
+            (6, [7, 8], (1, 2, 3, 4, 5, 6, 7, 8)),
+            (2, [3, 4], (1, 2, 3, 4)),
+            (4, [5], (1, 2, 3, 4, 5)),
+            (0, [1, 3], (1, 3)),
+            (3, [9], (1, 3, 9)),
+        ]:
+            curves(run, start, steps)
+            assert shown(tmp_path / run) == expected
+    for step, expected in (10, (1, 3, 9, 10)), (4, (1, 3, 4)), (5, (1, 3, 4, 5)), (2, (1, 2)):
         draw(testing, step)
         assert shown(tmp_path / 'test') == expected
 
@@ -214,10 +212,8 @@ def test_two_processes_share_no_file(tmp_path, monkeypatch, testing):
 
 # What can go wrong
 @pytest.mark.parametrize('method', [None, '__init__', 'write', 'flush'])
-def test_what_cannot_be_written_costs_only_the_curves(
-    tmp_path, monkeypatch, capsys, testing, method
-):
-    """A file instead of the folder, or a full disk, is said once."""
+def test_what_cannot_be_written(tmp_path, monkeypatch, capsys, testing, method):
+    """A file instead of the folder, or a full disk, costs only the curves, and is said once."""
     full = tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
     if method:
         monkeypatch.setattr(tf.io.TFRecordWriter, method, Mock(side_effect=full))
@@ -228,12 +224,9 @@ def test_what_cannot_be_written_costs_only_the_curves(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('%s: ' % (tmp_path / 'test'))
     assert ('No space left on device' if method else 'File exists') in line
-
-
-def test_our_own_mistakes_do_not_look_like_a_full_disk(monkeypatch, testing):
     monkeypatch.setattr(pictures, 'wrong', lambda *args: np.zeros((2, 2), np.uint8))
-    with pytest.raises(ValueError):
-        draw(testing, 1)
+    with pytest.raises(ValueError):  # a bug of ours is no full disk
+        draw(testing, 3)
 
 
 @pytest.mark.posix
