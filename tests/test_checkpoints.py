@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import errno
+import functools
 import itertools
 import locale
 import os
@@ -24,10 +25,6 @@ def listed(folder):
     """The steps in the file `checkpoint`."""
     ckpt = checkpoints.get_checkpoint_state(str(folder.path))
     return [int(path.split('-')[-1]) for path in ckpt.all_model_checkpoint_paths]
-
-
-def names(*steps):
-    return ['mnist_model-%d' % step for step in steps]
 
 
 @pytest.fixture
@@ -78,7 +75,7 @@ def test_five_are_kept_across_restarts(folder):
         shutil.copy(str(folder['mnist_model-1' + suffix]), str(folder['best-1' + suffix]))
     folder.save(6, 7, 8)
     left = sorted(path.name for path in folder.path.glob('*-*'))
-    kept = ['best-1', *names(4, 5, 6, 7, 8)]
+    kept = ['best-1', *['mnist_model-%d' % step for step in range(4, 9)]]
     assert left == [name + suffix for name in kept for suffix in (DATA, '.index')]
     assert listed(folder) == [4, 5, 6, 7, 8] and folder['seed'].read_bytes() == b'7\n'
     assert folder.restore() == 'mnist_model-8'
@@ -89,8 +86,7 @@ def test_temporary_files_of_a_dead_run(folder):
     folder.save(1)
     ours = ['mnist_model-2.index.tempstate123', 'mnist_model-2%s.tempstate9' % DATA]
     ours += ['checkpoint' + TEMPORARY, 'seed' + TEMPORARY]
-    others = ['notes.tmp', 'notes' + TEMPORARY, 'tempstate1', 'best-2.index.tempstate123']
-    others += ['mnist_model-7.index', 'mnist_model-7' + DATA]
+    others = ['notes' + TEMPORARY, 'best-2.index.tempstate123', 'mnist_model-7.index']
     for name in ours + others:
         folder[name].write_bytes(b'')
     folder.save(2)
@@ -390,33 +386,23 @@ def test_a_typing_error(folder, said):
 
 
 # The seed
-@pytest.mark.parametrize(
-    'stored, given, chosen, warns',
-    [
-        (b'5\n', None, 5, False),
-        (b'5\n', 5, 5, False),
-        (b'5\n', 0, 0, True),
-        (b'2147483648', 7, 7, True),
-        (None, None, 1, True),  # as beside the checkpoints of the lecture
-        *[(text, None, None, False) for text in (b'seven', b'', b'-1', b'\xff', b'5 5', b'2' * 10)],
-    ],
-)
-def test_choose_seed(tmp_path, stored, given, chosen, warns, said):
-    """The given seed overrides the stored one, which overrides the default."""
-    path = tmp_path / 'seed'
-    if stored is not None:
-        path.write_bytes(stored)
-    new = 1 if given is None else given  # there is no checkpoint: it is a new training
-    assert checkpoints.choose_seed(str(tmp_path), 1, given) == new
+def test_choose_seed(tmp_path, said):
+    """The given seed overrides the stored one, which overrides the default, 1."""
+    path, choose = tmp_path / 'seed', functools.partial(checkpoints.choose_seed, str(tmp_path), 1)
+    path.write_bytes(b'5\n')
+    assert (choose(), choose(7)) == (1, 7)  # there is no checkpoint: it is a new training
     (tmp_path / 'mnist_model-1.index').write_bytes(b'')
-    if chosen is None:
+    assert (choose(), choose(5), choose(0)) == (5, 5, 0)
+    said(path, 'contains 5', 'seed 0')
+    for unreadable in b'seven', b'', b'-1', b'\xff', b'5 5', b'2147483648':
+        path.write_bytes(unreadable)
         with pytest.raises(checkpoints.CheckpointError):
-            checkpoints.choose_seed(str(tmp_path), 1)
-    else:
-        assert checkpoints.choose_seed(str(tmp_path), 1, given) == chosen
-    if warns:
-        said(path, 'contains 5' if stored == b'5\n' else 'contains None', 'seed %d' % chosen)
-    assert stored is None or path.read_bytes() == stored
+            choose()
+        assert choose(7) == 7 and path.read_bytes() == unreadable
+        said(path, 'contains None', 'seed 7')
+    path.unlink()
+    assert choose() == 1  # as beside the checkpoints of the lecture
+    said(path, 'contains None', 'seed 1')
 
 
 def test_a_folder_that_cannot_work(tmp_path):

@@ -215,6 +215,8 @@ def test_two_processes_share_no_file(tmp_path, monkeypatch, testing):
 def test_what_cannot_be_written(tmp_path, monkeypatch, capsys, testing, method):
     """A file instead of the folder, or a full disk, costs only the curves, and is said once."""
     full = tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
+    if method == 'flush':  # on a Chinese Windows, TensorFlow cannot decode the message
+        full = UnicodeDecodeError('utf-8', b'No space left on device\xbf', 23, 24, 'invalid')
     if method:
         monkeypatch.setattr(tf.io.TFRecordWriter, method, Mock(side_effect=full))
     else:

@@ -3,12 +3,12 @@
 On a network of one layer; the lecture's has its own tests in test_backward.
 """
 
+import concurrent.futures
 import errno
 import functools
 import shutil
 import signal
 import sys
-import threading
 from types import SimpleNamespace
 
 from support import checkpoints, files, training
@@ -102,11 +102,8 @@ def test_it_leaves_the_process_as_it_was(train):
     with tf.Graph().as_default() as graph:
         assert train(2)[0] == [1, 2]
         assert tf.get_default_graph() is graph and not graph.get_operations()
-    done = []
-    thread = threading.Thread(target=lambda: done.append(train(2)[0]))
-    thread.start()
-    thread.join()
-    assert done == [[4]]
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        assert threads.submit(train, 2).result()[0] == [4]
 
 
 @pytest.mark.posix

@@ -122,8 +122,11 @@ def test_damage_that_stays(folder, look, damaged, whole):
 
 
 def test_nothing_is_whole(folder, look):
-    """Without --wait that is an error. With --wait it is said once."""
+    """Without --wait that is an error. With --wait it is said once. Another network is an error."""
     folder.save(1)
+    with pytest.raises(checkpoints.CheckpointError, match='network'):
+        look(watching.Watcher({'Variable_1': folder.weight}, wait=True))
+    assert look.clock == 0
     repair = folder.damage(1)
     with pytest.raises(checkpoints.DamagedError):
         look(look.watcher(wait=False))
@@ -179,14 +182,6 @@ def test_what_happens_in_the_middle_of_a_restore(folder, look, monkeypatch):
     assert look(watcher) == [102]
     folder.saver.restore = restore
     assert look(watcher, 2) == [102, None] and look.said() == []
-
-
-def test_another_network_ends_it(folder, look):
-    folder.save(1)
-    watcher = watching.Watcher({'Variable_1': folder.weight}, wait=True)
-    with pytest.raises(checkpoints.CheckpointError, match='network'):
-        look(watcher)
-    assert look.clock == 0
 
 
 @pytest.mark.posix
