@@ -82,14 +82,14 @@ def start_training(folder, log, steps, keep, shared):
         mnist_lenet5_backward.SAVE_STEPS = 1
         tf.train.Saver = functools.partial(tf.train.Saver, max_to_keep=keep)
         mnist_lenet5_backward.MODEL_SAVE_PATH = folder
-        save, session = checkpoints.Manager.save, training.Run.session
+        save, deferred_signals = checkpoints.Manager.save, training.deferred_signals
 
         @contextlib.contextmanager
-        def reporting_session(*args):
-            with session(*args) as sess:
-                shared[BEGUN] = 1  # from here to the end of the steps, signals are deferred
-                yield sess
-                shared[BEGUN] = 0
+        def reporting_signals():
+            with deferred_signals() as received:
+                shared[BEGUN] = 1
+                yield received
+                shared[BEGUN] = 0  # before it is so: then a signal may find either handler
 
         def reporting_save(self, saver, sess, step):
             with open(log + '.saves', 'a', encoding='utf-8') as saves:
@@ -100,7 +100,7 @@ def start_training(folder, log, steps, keep, shared):
             shared[SAVING] = 0
 
         checkpoints.Manager.save = reporting_save
-        training.Run.session = reporting_session
+        training.deferred_signals = reporting_signals
         mnist_lenet5_backward.backward(SimpleNamespace(train=small_data_set(DIGITS)))
 
     shared[:] = bytes(len(shared))
@@ -163,14 +163,12 @@ def kill(rounds, choose, folder, steps=30):
             if saved or os.path.exists(os.path.join(model, 'checkpoint')):
                 step = in_list(model)[0]
                 check(step >= saved, 'step %d was saved and is lost in %s' % (saved, model))
-                same = checkpoint_bytes(Path(model), step) == expected[step]
-                check(same, 'step %d in %s' % (step, model))
+                check(checkpoint_bytes(Path(model), step) == expected[step], model)
                 seen['checkpoints compared'] += 1
                 if step == steps:
                     break
         seen['trainings compared'] += 1
-        same = checkpoint_bytes(Path(model), steps) == expected[steps]
-        check(same, 'the end of %s' % model)
+        check(checkpoint_bytes(Path(model), steps) == expected[steps], 'the end of %s' % model)
         check(set(lines(model)) == set(lines(straight)), 'the printed lines of %s' % model)
         left = [name for name in os.listdir(model) if 'tmp' in name or 'tempstate' in name]
         check(not left, 'left in %s: %s' % (model, left))
