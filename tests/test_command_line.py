@@ -10,6 +10,7 @@ from support import command_line, training
 import pytest
 from helpers import send
 
+import input_data
 import mnist_lenet5_backward
 import mnist_lenet5_test
 
@@ -112,6 +113,7 @@ def usage(monkeypatch, capsys, module, *flags):
 def test_wrong_usage(tmp_path, monkeypatch, capsys, module, flags):
     """The last line names the flag. Nothing is done."""
     monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr(input_data, 'read_data_sets', None)
     status, out, (line,) = usage(monkeypatch, capsys, module, *flags.split())
     assert (status, out) == (2, '') and os.listdir(str(tmp_path)) == []
     assert ': error: ' in line and flags.split()[0] in line
