@@ -27,7 +27,7 @@ from .photo import PictureError
 
 FORM = 28  # pixels, both ways
 BOX = 20  # pixels of the larger side of a digit in the form
-LINE = 2.4  # pixels of the form: the thickness of lines
+LINE = 2.5  # pixels of the form: the thickness of lines
 FINE = 120  # pixels of the larger side of the figure while its lines are grown or peeled
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
 WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: a square with paper in it, and with even light
@@ -199,8 +199,7 @@ def in_form(ink, figure):
     near = ndimage.binary_dilation(figure, iterations=3)
     ink = resized(cropped(ink * near, near), FINE / max(cropped(figure).shape))
     black = ink > BLACK * ink[ink >= threshold_otsu(ink)].mean()
-    for _ in range(2):  # the size of the figure changes with the thickness of its lines
-        black = of_one_thickness(black)
+    black = of_one_thickness(black)
     small = resized(black.astype(np.float32), BOX / max(black.shape))
     middle = np.round(FORM / 2 - np.array(ndimage.center_of_mass(small))).astype(int)
     top, left = np.clip(middle, 0, FORM - np.array(small.shape))
@@ -211,13 +210,14 @@ def in_form(ink, figure):
 
 def of_one_thickness(black):
     """Returns a black figure with its lines grown or peeled to LINE: they keep their shape."""
-    half = LINE / 2 * max(cropped(black).shape) / BOX
+    size = max(cropped(black).shape)
     black = np.pad(black, FINE // 8, 'constant')
     skeleton, depth = skeletonize(black), ndimage.distance_transform_edt(black)
-    more = half - np.median(depth[skeleton])
+    half = np.median(depth[skeleton])
+    more = (LINE / BOX * size / 2 - half) / (1 - LINE / BOX)  # the size changes by 2 * more
     if more > 0:
         return cropped(ndimage.distance_transform_edt(~black) <= more)
-    core = ndimage.distance_transform_edt(~skeleton) <= half  # so that no stroke disappears
+    core = ndimage.distance_transform_edt(~skeleton) <= half + more  # so that no stroke disappears
     return cropped(core | (depth > -more))
 
 
