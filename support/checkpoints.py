@@ -39,14 +39,13 @@ def get_checkpoint_state(model_dir):
     """Returns the CheckpointState in the file `checkpoint`, or None if there are no checkpoints.
 
     Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
-    missing or unreadable, model_checkpoint_path is model_dir itself. (TensorFlow's own function
-    fails at the byte order mark that Notepad writes.)
+    missing or unreadable, model_checkpoint_path is model_dir itself.
     """
     path = os.path.join(model_dir, 'checkpoint')
     if not newest_first(model_dir) and not os.path.exists(path):
         return None
     try:
-        content = (files.read(path) or b'').decode('utf-8-sig')
+        content = (files.read(path) or b'').decode('utf-8-sig')  # Notepad's byte order mark
         written = text_format.Parse(content, CheckpointState())
     except (text_format.ParseError, UnicodeDecodeError):
         written = CheckpointState()
@@ -83,8 +82,7 @@ def check_current_exists(model_dir):
 def choose_seed(model_dir, default, seed=None):
     """Returns `seed`. If that is None, returns the seed stored beside checkpoints, or `default`.
 
-    Prints a message if the returned seed differs from the stored seed. Raises CheckpointError if
-    the stored seed is needed but unreadable.
+    Says if it differs from the stored seed. Raises CheckpointError if that seed is unreadable.
     """
     if not newest_first(model_dir):
         return default if seed is None else seed

@@ -11,12 +11,8 @@ from . import files
 MAX_WRONG = 100  # digits in the picture of misread digits
 
 # the palette, also of the app's page (style.css) and of the docs
-PAPER = (250, 248, 244)
-CELL = (237, 233, 226)
-RIGHT = (218, 212, 202)  # the diagonal
-INK = (38, 38, 46)
-BLUE = (22, 94, 131)  # true classes
-ORANGE = (190, 74, 40)  # predicted classes
+PAPER, CELL, RIGHT = (250, 248, 244), (237, 233, 226), (218, 212, 202)  # RIGHT: the diagonal
+INK, BLUE, ORANGE = (38, 38, 46), (22, 94, 131), (190, 74, 40)  # of digits, true, predicted
 
 COLUMNS = 4  # a cell has room for 4 x 4 digits
 GAP = 4  # pixels between two cells
@@ -29,10 +25,8 @@ def png(picture):
 
 
 def kernels(w):
-    """Returns a picture of the first channel of n kernels, eight in a line.
-
-    w: weights [rows, columns, channels, n]. Zero is grey. The largest weight, positive or
-    negative, is white or black.
+    """Returns a picture of kernels [rows, columns, channels, n], the first channel of each, eight
+    in a line. Zero is grey. The largest weight, positive or negative, is white or black.
     """
     levels = 127.5 * (1 + w[:, :, :1] / max(np.abs(w).max(), 1e-9))
     return _tiled(np.transpose(levels, (3, 0, 1, 2)).repeat(8, axis=1).repeat(8, axis=2), 8, 4)
@@ -54,8 +48,7 @@ def write_mistakes(path, data, logits):
     digits that the network mistook in this way. The mean digit of each class labels its row and
     its column.
 
-    data: has `images` as in `wrong`, and one-hot `labels` [n, classes].
-    logits: [n, classes].
+    data: has `images` as in `wrong`, and one-hot `labels` [n, classes]; logits: [n, classes].
     """
     labels, predictions = np.argmax(data.labels, axis=1), np.argmax(logits, axis=1)
     digits, classes = _squares(data.images), range(logits.shape[1])

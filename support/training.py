@@ -52,8 +52,7 @@ class Run:
     def session(self, saver, global_step, learning_rate, bfloat16=False):
         """Gives a tf.Session. Defers signals, and keeps other trainings out of the folder.
 
-        The graph must have all its variables. Raises files.LockError, CheckpointError,
-        TrainingError and Interrupted.
+        The graph must be complete. Raises LockError, CheckpointError, TrainingError, Interrupted.
         """
         self._saver, self._global_step, self._learning_rate = saver, global_step, learning_rate
         numbers = [variable for variable in tf.global_variables() if variable.dtype.is_floating]
@@ -135,8 +134,7 @@ def session_config(bfloat16):
 def deferred_signals():
     """Gives a list. Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only append to it.
 
-    A second Ctrl-C calls the former handler. Ignored signals stay ignored. In any other thread than
-    the main one, signals stay as they are.
+    A second Ctrl-C calls the former handler. Ignored signals, and other threads, stay as they are.
     """
     received, handlers = [], {}
 
