@@ -46,7 +46,7 @@ def backward(mnist, seed=None, bfloat16=False):
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # TensorFlow 2's kind of variable, with which the loss is always from before the update
+        # TensorFlow 2's kind of variable: it makes sure that the loss is from before the update
         tf.get_variable_scope().set_use_resource(True)
 
         # placeholders are like a function's parameters: every sess.run feeds them
@@ -93,7 +93,7 @@ def backward(mnist, seed=None, bfloat16=False):
             ema_op = ema.apply(tf.trainable_variables())
         with tf.control_dependencies([train_step, ema_op]):
             train_op = tf.no_op(name='train')  # one name, to run both together
-            step_taken = global_step.read_value()  # global_step itself may give the value before
+            step_taken = global_step.read_value()  # global_step itself may give the old value
 
         saver = tf.train.Saver()
 

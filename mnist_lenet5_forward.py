@@ -32,7 +32,9 @@ def get_weight(shape, regularizer):
     'losses'. tf.contrib.layers.l2_regularizer(regularizer)(w) computed the same.
     """
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
-    if regularizer is not None:  # large weights can fit the noise, so they increase the loss
+    if (
+        regularizer is not None
+    ):  # this term makes large weights, which could fit the noise, expensive
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
 
@@ -62,7 +64,7 @@ def dropout(x, rate, seed=None):
     """Returns x with each element set to 0 with probability `rate`. Divides the others by 1 - rate,
     so that the sum stays about the same.
 
-    seed: two integers. The same seed drops the same elements. None drops others in every run.
+    seed: two integers. The same seed drops the same elements. With None, each run drops others.
     """
     if seed is None:
         return tf.nn.dropout(x, rate=rate)

@@ -82,7 +82,7 @@ def check_current_exists(model_dir):
 def choose_seed(model_dir, default, seed=None):
     """Returns `seed`. If that is None, returns the seed stored beside checkpoints, or `default`.
 
-    Says if it differs from the stored seed. Raises CheckpointError if that seed is unreadable.
+    Prints a line if it is not the stored seed. Raises CheckpointError if that seed is unreadable.
     """
     if not newest_first(model_dir):
         return default if seed is None else seed
@@ -98,7 +98,7 @@ def choose_seed(model_dir, default, seed=None):
 
 
 def restore(saver, sess, ckpt, variables=None, say=console.say):
-    """Restores the current checkpoint. If that is damaged, restores the newest whole one, says so
+    """Restores the current checkpoint. If that is damaged, restores the newest undamaged one, says so
     and changes ckpt.model_checkpoint_path.
 
     ckpt: from get_checkpoint_state; variables: {name in the checkpoint: variable}, None for all
@@ -161,7 +161,7 @@ class Manager:
     """
 
     def __init__(self, path, seed):
-        """path: of the checkpoints without the step; seed: stored in the file `seed`."""
+        """path: a checkpoint's path, without the step; seed: stored in the file `seed`."""
         self.folder, name = os.path.dirname(path) or '.', os.path.basename(path)
         self._path, self._seed = os.path.join(self.folder, name), seed
         self._name = re.escape(name) + r'-\d+'  # of our checkpoints
@@ -209,7 +209,7 @@ class Manager:
         self._lock.take()
         files.write(os.path.join(self.folder, 'seed'), b'%d\n' % self._seed)
         try:
-            # no .meta file: nobody reads it, and it takes a third of the time
+            # no .meta file: nobody reads it, and writing it takes a third of the time
             saver.save(sess, self._path, step, write_meta_graph=False, write_state=False)
         except ValueError as error:  # the folder has vanished
             raise OSError(files.reason(error)) from error

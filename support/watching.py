@@ -7,7 +7,7 @@ import time
 
 from . import checkpoints, console, files
 
-GRACE_SECS = 5  # a damaged checkpoint may be a copy that needs this time to become whole
+GRACE_SECS = 5  # a damaged checkpoint may be a copy that is complete after this time
 LOOK_SECS = 0.5  # between two looks while waiting
 
 
@@ -36,13 +36,13 @@ class Watcher:
             time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):
-        """Restores the current checkpoint. If that stays damaged, restores the newest whole one.
+        """Restores the current checkpoint. If that stays damaged, restores the newest undamaged one.
 
         Returns whether the checkpoint is new. It is not new if it was restored before, or if the
         folder changes meanwhile. Raises checkpoints.CheckpointError.
         """
         folder, current = os.path.split(ckpt.model_checkpoint_path)
-        # the state before restoring, so that a checkpoint that replaces this one meanwhile is new
+        # read before restoring: if another checkpoint replaces this one now, it counts as new
         state, restored = _state(folder), _state(folder, current + '.')
         if state == self._damaged or restored in self._restored:
             return False
