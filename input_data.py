@@ -117,7 +117,9 @@ class DataSet:
             raise DataError('next_batch: the data set has no examples; use one that has some')
         if shuffle and self._epochs_completed == self._index_in_epoch == 0:
             self._shuffle()
-        elif len(self._order) != self._num_examples:  # none yet, or _num_examples was assigned
+        elif (
+            len(self._order) != self._num_examples
+        ):  # no order yet, or a program assigned _num_examples
             self._order = np.arange(self._num_examples)
         end = self._index_in_epoch + batch_size
         chosen = self._order[self._index_in_epoch : end]
@@ -304,7 +306,7 @@ def _find(train_dir, name):
 
 def _parse(content, dimensions):
     """Returns the array in the bytes of an IDX file: a magic number, the shape, the elements."""
-    if content[:99].lstrip()[:1] == b'<':  # the log-in page of a network, or saved in a browser
+    if content[:99].lstrip()[:1] == b'<':  # a network's log-in page, or a page that a browser saved
         raise ValueError('a web page instead of data')
     header = struct.Struct('>%dI' % (1 + dimensions))
     if len(content) < header.size:

@@ -45,7 +45,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
-        # no dropout, all neurons take part; no L2 terms, nothing is trained
+        # no dropout, because all neurons take part; no L2 terms, because nothing is trained
         y = mnist_lenet5_forward.forward(x, False, None)
 
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
@@ -63,7 +63,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
             with tf.Session() as sess:
                 ckpt = watcher.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)
                 if ckpt and ckpt.model_checkpoint_path:
-                    if watcher.restore_new(saver, sess, ckpt):  # False: tested before
+                    if watcher.restore_new(saver, sess, ckpt):  # False: not new
                         # the name ends in the number of steps: mnist_model-301
                         global_step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
                         reshaped_x = np.reshape(

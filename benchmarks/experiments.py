@@ -101,7 +101,7 @@ def measure(folder, parts):
 
 
 def verdict(results, row):
-    """Is the baseline better? All seeds must agree, and the mean gain must exceed its spread."""
+    """Is the baseline better? All seeds must agree, the mean gain must exceed its range."""
     key = 'raw_accuracy' if row == 'baseline' else 'accuracy'  # averages against raw weights
     baseline = {r['seed']: r['accuracy'] for r in results if r['row'] == 'baseline'}
     gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])

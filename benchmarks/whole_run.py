@@ -34,7 +34,7 @@ def clock(what, owner, name, counts=lambda *args: True):
 
 
 def is_step(sess, fetches, feed_dict=()):
-    return len(feed_dict) > 1  # a save feeds its path alone
+    return len(feed_dict) > 1  # a save feeds only its path
 
 
 def main():

@@ -5,9 +5,10 @@
     python benchmarks/written.py
     python benchmarks/written.py --pictures FOLDER
 
-The first reads MNIST's test digits, as they are, on the sheets of tests/app/sheets.py and as the
-page draws them. The second reads pictures of yours, one digit each: the digit is the last number
-of a file's name, and what stands before the first - is the writer (anna-3.jpg, tom-02-7.png).
+Without --pictures, the script reads MNIST's test digits, as they are and on the sheets of
+tests/app/sheets.py, and digits drawn in strokes as on the page. With --pictures, it reads your
+pictures of one digit each. The digit is the last number of a file's name. The part before the first
+hyphen names the writer (anna-3.jpg, tom-02-7.png).
 """
 
 import argparse

@@ -30,8 +30,8 @@ BOX = 20  # pixels of the larger side of a digit in the form
 LINE = 2.5  # pixels of the form: the thickness of lines
 FINE = 120  # pixels of the larger side of the figure while its lines are grown or peeled
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
-WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: a square with paper in it, and with even light
-NEAR = 1 / 100  # of that side: twice this is a gap inside a mark
+WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: a square that has paper, and one with even light
+NEAR = 1 / 100  # of that side: ink closer than twice this belongs to one mark
 
 FAINTEST = 0.08  # ink of the palest pen
 BLACK = 0.4  # of the ink of a line: a pixel with more is black
@@ -40,12 +40,12 @@ BLACK = 0.4  # of the ink of a line: a pixel with more is black
 BESIDE, ABOVE = 0.35, 0.5  # the widest gap between the figure and a stroke of it
 STROKE = 0.4  # the tallest stroke beside the figure
 OTHER = 0.2  # the larger side of the smallest other figure
-DIRT, INNER = 0.03, 0.2  # of the largest mark's ink: the least of a stroke, and of a figure inside
+DIRT, INNER = 0.03, 0.2  # of the largest mark's ink: the minimum of a stroke, of an inner figure
 PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a pattern
 
 
 def digit(picture):
-    """Returns the form, float32, of a picture. Raises PictureError if it has not one figure."""
+    """Returns the form, float32, of a picture. Raises PictureError unless it has one figure."""
     grey = one_channel(picture)
     if max(grey.shape) < SMALL:
         grey = resized(grey, SMALL / max(grey.shape))
@@ -69,7 +69,7 @@ def one_channel(picture):
 
 
 def ink_of(grey):
-    """Returns the ink of grey levels. The paper's level, their closing, follows uneven light."""
+    """Returns the ink of grey levels. The grey closing is the paper, also in uneven light."""
     grey = ndimage.uniform_filter(grey, 3)
     if not is_dark(grey):
         grey = 1 - grey
@@ -79,7 +79,7 @@ def ink_of(grey):
 
 
 def is_dark(grey):
-    """Returns whether the ink is darker than the paper: less of the sheet, and of its edges."""
+    """Returns whether the ink is dark: it covers less of the sheet and its edges than the paper."""
     detail = grey - ndimage.uniform_filter(grey, int(LIGHT * max(grey.shape)))
     bright = detail > threshold_otsu(detail)
     ring = np.ones(grey.shape, bool)
@@ -90,8 +90,8 @@ def is_dark(grey):
 def without_rules(ink):
     """Returns the ink without the lines of ruled and squared paper, and of a window's frame.
 
-    Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. The ink that
-    most of its length has is taken off all of it, so that what crosses the line stays.
+    Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. Its typical ink
+    is subtracted along its whole length, so that strokes across the line stay.
     """
     for _ in range(2):  # across, then down
         ink = without_lines_down(ink.T)
@@ -105,7 +105,7 @@ def without_lines_down(ink):
     weakest = max(strongest(ink), FAINTEST) / 4
     every, band = np.arange(rows), max(2, rows // 40)
     profiles = ink[:band].mean(axis=0), ink[-band:].mean(axis=0)
-    # without a distance, a fine grid has thousands of pairs, and none of them passes
+    # without `distance`, a fine grid would give thousands of pairs, all of them rejected
     ends = [find_peaks(profile, weakest, distance=thick)[0] for profile in profiles]
     for top, bottom in itertools.product(*ends):
         if abs(top - bottom) < rows / 12:
@@ -124,7 +124,7 @@ def strongest(ink):
 
 
 def figure_in(ink):
-    """Returns the figure in the ink of a sheet. Raises PictureError if there is not one."""
+    """Returns the figure in the ink of a sheet. Raises PictureError unless there is one figure."""
     for _ in range(3):  # what is beside the sheet may be much darker than the pen
         most = strongest(ink)
         if most < FAINTEST:
@@ -143,7 +143,7 @@ def figure_in(ink):
 
 
 def is_beside(mark, on_edge, shape):
-    """Returns whether a mark is not on the sheet: it lies along an edge, across or all around.
+    """Returns whether a mark is not on the sheet: it lies along an edge, across or around it.
 
     on_edge: how many of its pixels are on the same edge.
     """
@@ -163,9 +163,9 @@ def sides(box):
 def joined(labels, marks, on_edge, ink):
     """Returns the figure: the mark with most ink, and the strokes that belong to it.
 
-    If a mark inside has enough ink, marks at the edge are neighbours of the sheet. A stroke, such
-    as the bar of a 5, is near the figure. Beside it, a stroke is less than STROKE as tall; above
-    or below, not about as tall. Raises PictureError if there is another figure, or a pattern.
+    If a mark inside has enough ink, marks at the edge count as objects beside the sheet. A stroke,
+    such as the bar of a 5, is near the figure. Beside the figure it is shorter than STROKE times
+    its height, above or below not about as tall. Raises PictureError if there is another figure.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     inner = masses * [not on_edge[mark.label] for mark in marks]
@@ -177,7 +177,7 @@ def joined(labels, marks, on_edge, ink):
     main = marks[masses.argmax()]
     rest.remove(main)
     figure, box = [main.label], np.array(main.bbox)
-    while rest:  # the gaps are rows and columns, negative if common
+    while rest:  # gaps in rows and in columns, negative where the boxes overlap
         boxes = np.array([mark.bbox for mark in rest])
         gaps = np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:])
         nearest = gaps.max(axis=1).argmin()
@@ -222,7 +222,7 @@ def of_one_thickness(black):
 
 
 def cropped(picture, figure=None):
-    """Returns the part of a picture that has all of a figure, by default of its own."""
+    """Crops a picture to the box of a figure, by default to its own nonzero pixels."""
     return picture[ndimage.find_objects((picture if figure is None else figure).astype(int))[0]]
 
 

@@ -86,7 +86,7 @@ class NewestCheckpoint:
         return self._read(lambda: photo.decode(body))
 
     def read_input(self, body):
-        """Returns the answer to the input of an earlier answer, by the current checkpoint."""
+        """Reads the input of an earlier answer again, with the current checkpoint."""
         return self._look(np.frombuffer(body, '<f4').reshape(self._blank.shape))
 
     def weights(self, body):

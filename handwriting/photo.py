@@ -1,6 +1,6 @@
 """A picture file becomes a picture: upright, on white paper, grey or in colour.
 
-Owns what files may be like. What is written on a picture, `digit` finds.
+Knows the formats and limits of files. `digit` finds what is written on a picture.
 """
 
 import io
@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 try:
     import pillow_heif
-except ImportError:  # it has no wheel for every Python and machine
+except ImportError:  # not every Python and machine has a wheel for it
     pass
 else:
     pillow_heif.register_heif_opener()
@@ -27,9 +27,9 @@ FORMATS &= set(Image.OPEN)  # older Pillows have not all of them
 
 
 class PictureError(ValueError):
-    """A picture cannot be read, or is not one of one digit; the text is to stand behind its name.
+    """A picture cannot be read, or does not show one digit. The text follows the file's name.
 
-    key: the kind of reason in a word, for which the page has its own.
+    key: one word for the reason. The page has its own text for it.
     """
 
     exit_status = 1
@@ -71,16 +71,16 @@ def decode(content):
         raise PictureError('format', 'is no picture that is read here; ' + advice) from error
     except Image.DecompressionBombError as error:  # Pillow opens no picture of that size
         raise PictureError('large', TOO_MANY_PIXELS) from error
-    except Exception as error:  # of a damaged file Pillow's decoders raise many kinds
+    except Exception as error:  # Pillow raises many kinds of errors for damaged files
         raise PictureError('damaged', 'is damaged; save it anew') from error
 
 
 def _decoded(image):
     if image.width * image.height > MAX_PIXELS:
         raise PictureError('large', TOO_MANY_PIXELS)
-    image.draft('RGB', (LARGEST, LARGEST))  # a large JPEG: at a half, a quarter or an eighth
+    image.draft('RGB', (LARGEST, LARGEST))  # decodes a large JPEG at 1/2, 1/4 or 1/8 size
     image = ImageOps.exif_transpose(image)
-    if image.mode in ('I', 'F') or image.mode.startswith('I;16'):  # which Pillow would clip
+    if image.mode in ('I', 'F') or image.mode.startswith('I;16'):  # Pillow would clip these modes
         levels = np.asarray(image, np.float32)
         largest = levels.max()
         if image.mode != 'F' or largest > 1:  # a float may go from 0 to 1

@@ -1,4 +1,4 @@
-"""Helpers for training and testing. Import them before TensorFlow, which reads these settings."""
+"""Helpers for training and testing. Import them before TensorFlow, which reads these variables."""
 
 import os
 

@@ -98,7 +98,7 @@ def choose_seed(model_dir, default, seed=None):
 
 
 def restore(saver, sess, ckpt, variables=None, say=console.say):
-    """Restores the current checkpoint. If that is damaged, restores the newest undamaged one, says so
+    """Restores the current checkpoint. If that is damaged, restores the newest good one, says so,
     and changes ckpt.model_checkpoint_path.
 
     ckpt: from get_checkpoint_state; variables: {name in the checkpoint: variable}, None for all
@@ -157,7 +157,7 @@ def _damaged_if_tensorflow_fails(path):
 
 class Manager:
     """Saves the checkpoints of one training. Inside the `with`, no other training has the folder.
-    Another Saver may write to the folder: only checkpoints of this training's name are deleted.
+    Another Saver may write here, too: only checkpoints of this training's name are deleted.
     """
 
     def __init__(self, path, seed):

@@ -14,7 +14,7 @@ from .console import say
 
 
 def parser(description, model_dir, data_dir=None):
-    """Returns an argparse parser with --model_dir and, if its default is passed, --data_dir."""
+    """Returns an argparse parser with --model_dir and, if data_dir is passed, --data_dir."""
     made = argparse.ArgumentParser(description=description, allow_abbrev=False)
     text = 'the checkpoints (%(default)s)'
     made.add_argument('--model_dir', default=model_dir, metavar='DIR', help=text)

@@ -126,7 +126,7 @@ def matching(folder, pattern):
 
 def reason(error):
     """Returns the telling line of an OSError, or of a TensorFlow error with its many lines."""
-    if isinstance(error, UnicodeDecodeError):  # of a message on a Chinese Windows
+    if isinstance(error, UnicodeDecodeError):  # from decoding a system message on a Chinese Windows
         error = error.object.decode(locale.getpreferredencoding(False), 'replace')
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

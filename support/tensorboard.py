@@ -22,7 +22,7 @@ class Training:
         self._file = _EventFile(os.path.join(model_dir, 'train'))
         self._file.begin(start + 1)
         tests = os.path.join(model_dir, 'test')
-        if os.path.isdir(tests):  # its later points may be of a branch that ends here
+        if os.path.isdir(tests):  # later points may come from abandoned steps
             _EventFile(tests).begin(start + 1)
         self._sess = sess
         first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
@@ -56,7 +56,7 @@ class Testing:
     def add(self, step, accuracy, logits, ckpt):
         """Adds accuracy, cross entropy and misread digits of a test of all the data.
 
-        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: of the checkpoint. Adds
+        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: the tested one's. Adds
         nothing for a step that is no number. Adds nothing for a checkpoint older than the one saved
         last, because TensorBoard would then drop all later points.
         """
@@ -83,7 +83,7 @@ class _EventFile:
         self._folder, self._path, self._failed = folder, None, False
 
     def begin(self, step):
-        """Makes TensorBoard drop the points of `step` and later steps, from another branch."""
+        """Makes TensorBoard drop the points of `step` and later, abandoned steps."""
         self._add(step, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
     def add(self, step, scalars, name, images):

@@ -36,7 +36,7 @@ class Watcher:
             time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):
-        """Restores the current checkpoint. If that stays damaged, restores the newest undamaged one.
+        """Restores the current checkpoint. If that stays damaged, restores the newest good one.
 
         Returns whether the checkpoint is new. It is not new if it was restored before, or if the
         folder changes meanwhile. Raises checkpoints.CheckpointError.
