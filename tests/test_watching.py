@@ -1,17 +1,19 @@
 """watching: what is new, what is not whole yet, and what is said of it."""
 
 import functools
+import glob
 import itertools
 import os
 import shutil
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 from support import checkpoints, watching
 
 import numpy as np
 import pytest
 import reference
-from helpers import at_first_call, before_calls, write_checkpoint
+from helpers import at_first_call, write_checkpoint
 
 import mnist_lenet5_backward
 import mnist_lenet5_test
@@ -31,14 +33,13 @@ def look(folder, monkeypatch, capsys):
         look.clock += seconds
         look.meanwhile()
 
-    def look_once(watcher):
-        ckpt = watcher.get_checkpoint_state(str(folder.path))
-        if ckpt and watcher.restore_new(folder.saver, folder.sess, ckpt):
-            return int(ckpt.model_checkpoint_path.split('-')[-1])
-        return None
-
     def look(watcher, n=1):
-        return [look_once(watcher) for _ in range(n)]
+        steps = []
+        for _ in range(n):
+            ckpt = watcher.get_checkpoint_state(str(folder.path))
+            is_new = ckpt and watcher.restore_new(folder.saver, folder.sess, ckpt)
+            steps.append(int(ckpt.model_checkpoint_path.split('-')[-1]) if is_new else None)
+        return steps
 
     monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=sleep))
     look.clock, look.meanwhile = 0, lambda: None
@@ -82,19 +83,17 @@ def test_nothing_to_test(folder, look):
 def test_a_model_is_copied_into_the_folder(folder, look, order):
     """File by file, each in two halves: no damage is said, and it is tested when it is whole."""
     folder.save(801, 901)
-    contents = [folder[name].read_bytes() for name in order]
+    parts = []
+    for name in order:
+        content = folder[name].read_bytes()
+        parts += [(folder[name], content[: len(content) // 2]), (folder[name], content)]
     shutil.rmtree(str(folder.path))
     folder.path.mkdir()
-    parts = [
-        (name, content[:length])
-        for name, content in zip(order, contents)
-        for length in (len(content) // 2, len(content))
-    ]
 
     def copy():
         if parts and look.clock > 4 * (7 - len(parts)):
-            name, content = parts.pop(0)
-            folder[name].write_bytes(content)
+            path, content = parts.pop(0)
+            path.write_bytes(content)
 
     look.meanwhile = copy
     assert set(look(look.watcher(), 8)) == {None, 901} and len(look.said()) == 1
@@ -106,15 +105,15 @@ def test_damage_that_stays(folder, look, damaged, whole):
     and that is said once.
     """
     folder.save(801, 901)
+    repair = functools.partial(folder.edit, damaged, 'mnist_model-801')
     if whole == 801:
         repair = folder.damage(901, content=b'1000')
     else:
         folder.edit('"mnist_model-901"', '"%s"' % damaged)
-        repair = functools.partial(folder.edit, damaged, 'mnist_model-801')
     watcher = look.watcher(wait=False)
     assert look(watcher, 4) == [whole, None, None, None] and 5 <= look.clock <= 5.5
-    folder['notes'].write_bytes(b'')
-    assert look(watcher) == [None]  # nor is it news
+    folder['notes'].write_bytes(b'')  # is no news
+    assert look(watcher) == [None]
     (line,) = look.said()
     assert damaged in line and 'mnist_model-%d instead' % whole in line
     repair()
@@ -162,15 +161,13 @@ def test_what_happens_in_the_middle_of_a_restore(folder, look, monkeypatch):
     nothing is said, and what is there in the end is tested.
     """
 
-    def refuse():
-        raise checkpoints.DamagedError('in use')
-
     def delete():
         shutil.rmtree(str(folder.path))
         look.meanwhile = lambda: folder.path.exists() or folder.save(101)
 
     folder.save(1, 2)
     watcher = look.watcher(wait=False)
+    refuse = Mock(side_effect=checkpoints.DamagedError('in use'))
     at_first_call(monkeypatch, 'restore_path', refuse, checkpoints)
     assert look(watcher, 2) == [2, None] and look.clock == watching.GRACE_SECS
     folder.save(3)
@@ -191,17 +188,16 @@ def test_between_two_looks(folder, look, monkeypatch):
     """
     folder.save(1, 2)
     folder['mnist_model-1.link'].symlink_to('nowhere')
-    reads = []
-    before_calls(monkeypatch, checkpoints, 'restore_path', lambda *args: reads.append(args))
     for step in 2, 1:
         watcher = look.watcher()
         assert look(watcher) == [step]
-        before = look.clock, len(reads)
-        assert look(watcher, 3) == [None] * 3 and (look.clock, len(reads)) == before
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints, 'restore_path', None)
+            patch.setattr(watching.time, 'sleep', None)
+            assert look(watcher, 3) == [None] * 3
         folder.damage(2)
-    if os.path.exists('/proc/self/fd'):
-        held = [os.path.realpath('/proc/self/fd/' + fd) for fd in os.listdir('/proc/self/fd')]
-        assert not [path for path in held if path.startswith(str(folder.path))]
+    held = glob.glob('/proc/self/fd/*')
+    assert not [fd for fd in held if os.path.realpath(fd).startswith(str(folder.path))]
 
 
 def test_the_test_set_in_chunks(folder, monkeypatch, capsys):
@@ -216,10 +212,10 @@ def test_the_test_set_in_chunks(folder, monkeypatch, capsys):
 
     def sleep(seconds):
         looked.append(seconds)
-        if len(looked) == 3:
-            raise KeyboardInterrupt
         if len(looked) == 2:
             write_checkpoint(folder.path, 401, weights, parameters)
+        if len(looked) == 3:
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(mnist_lenet5_test, 'time', SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(mnist_lenet5_test, 'TEST_BATCH_SIZE', 3)  # 7 digits: 3 + 3 + 1
