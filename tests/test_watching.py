@@ -74,7 +74,6 @@ def test_nothing_to_test(folder, look):
         shutil.rmtree(str(folder.path))
         look.meanwhile = lambda step=step: look.clock > 100 * step and folder.save(step)
         assert look(watcher) == [step]
-        look.meanwhile = lambda: None
     (line,) = look.said()
     assert line.startswith('waiting') and line.endswith(str(folder.path))
 
@@ -101,9 +100,7 @@ def test_a_model_is_copied_into_the_folder(folder, look, order):
 
 @pytest.mark.parametrize('damaged, whole', [('mnist_model-901', 801), ('mnist_model-Z', 901)])
 def test_damage_that_stays(folder, look, damaged, whole):
-    """A copy stops, or a name is mistyped: after five seconds the newest whole checkpoint is taken,
-    and that is said once.
-    """
+    """A copy stops, or a name is mistyped. After five seconds the newest whole one is restored."""
     folder.save(801, 901)
     repair = functools.partial(folder.edit, damaged, 'mnist_model-801')
     if whole == 801:
@@ -157,9 +154,7 @@ def test_garbled_checkpoint_file(folder, look, content):
 
 
 def test_what_happens_in_the_middle_of_a_restore(folder, look, monkeypatch):
-    """A virus scanner holds the file, the trainer deletes it, or replaces it once it is read:
-    nothing is said, and what is there in the end is tested.
-    """
+    """A virus scanner holds the file, or the trainer deletes or replaces it. Nothing is said."""
 
     def delete():
         shutil.rmtree(str(folder.path))
@@ -183,11 +178,9 @@ def test_what_happens_in_the_middle_of_a_restore(folder, look, monkeypatch):
 
 @pytest.mark.posix
 def test_between_two_looks(folder, look, monkeypatch):
-    """While nothing changes, a watcher reads no checkpoint, whole or not, and holds no file open,
-    which Windows could not replace. A file that is listed and gone (here a link) does no harm.
-    """
+    """A watcher reads nothing and holds no file open, which Windows could not replace."""
     folder.save(1, 2)
-    folder['mnist_model-1.link'].symlink_to('nowhere')
+    folder['mnist_model-1.link'].symlink_to('nowhere')  # listed and gone: it does no harm
     for step in 2, 1:
         watcher = look.watcher()
         assert look(watcher) == [step]
