@@ -7,6 +7,7 @@ import functools
 import itertools
 import locale
 import os
+import random
 import shutil
 from types import SimpleNamespace
 
@@ -45,7 +46,6 @@ def said(capsys):
     return said
 
 
-# Saved
 def test_order_of_a_save(folder, monkeypatch):
     """A save flushes the seed, then the checkpoint, deletes, and then names the checkpoint."""
     calls = []
@@ -118,35 +118,6 @@ def test_deleted_folder(folder, monkeypatch, pauses, call):
     assert folder.steps() == []
 
 
-def test_second_training(folder, pauses):
-    """A second training is refused at once and changes no file. A dead one's lock is no lock."""
-    folder.path.mkdir()
-    folder['lock'].write_text('123456\n', encoding='utf-8')  # of a process that has died
-    with folder.manager():
-        before = os.listdir(str(folder.path))
-        with pytest.raises(files.LockError):
-            folder.save(1)
-        assert pauses == [] and os.listdir(str(folder.path)) == before
-
-
-@pytest.mark.posix
-def test_full_disk(folder, pauses):
-    """A limit on the size of files stands in. What was saved before is as it was."""
-    import resource
-
-    folder.save(1)
-    before = folder['checkpoint'].read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-    try:
-        with pytest.raises(checkpoints.CheckpointError, match='File too large'):
-            folder.save(2)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert folder['checkpoint'].read_bytes() == before
-    assert folder.restore() == 'mnist_model-1'
-
-
 # What Windows does to a save
 def refuse(monkeypatch, owner, name, error, matches=lambda *args: True):
     """The matching calls of a function fail, as where another process has the file open."""
@@ -194,10 +165,9 @@ def test_any_call_of_a_save_fails(folder, monkeypatch, pauses, error):
             break
         folder.save(step)
         assert listed(folder) == folder.steps() == list(range(step - 4, step + 1))
-    if error is IN_USE:
-        assert set(restored) == {0} and len(pauses) > 10
-    else:
-        assert restored == sorted(restored) and set(restored) == {-1, 0}
+    assert restored == sorted(restored)
+    assert set(restored) == ({0} if error is IN_USE else {-1, 0})
+    assert error is Killed or len(pauses) > 10
 
 
 @pytest.mark.parametrize(
@@ -205,7 +175,6 @@ def test_any_call_of_a_save_fails(folder, monkeypatch, pauses, error):
     [
         (tf.errors.PermissionDeniedError(None, None, 'index; in use'), 'index; in use'),
         (tf.errors.DataLossError(None, None, 'first\nsecond\n\t [[node save]]\nrest'), 'second'),
-        (ValueError('Parent directory of model does not exist'), 'Parent directory'),
         (OSError('no number'), 'no number'),
         (NOT_UTF_8, '另一个程序正在使用此文件'),
         *[(error('a bug'), None) for error in (KeyError, TypeError, RuntimeError)],
@@ -236,77 +205,53 @@ def test_a_file_that_cannot_be_deleted(folder, monkeypatch):
             assert listed(folder) == [1, *range(end - 4, end + 1)]
     folder.save(8)
     assert listed(folder) == folder.steps() == [4, 5, 6, 7, 8]
-    assert not folder['mnist_model-1' + DATA].exists()
 
 
 # Damaged
-def flip(content):
-    return content[:20] + bytes([content[20] ^ 1]) + content[21:]
+@pytest.mark.parametrize('name', ['checkpoint', 'mnist_model-3.index', 'mnist_model-3' + DATA])
+def test_random_damage(folder, name):
+    """A whole checkpoint is restored. A variable that nobody asks for is checked, too."""
+    choose = random.Random(0)
+    folder.save(1, 2, 3)
+    content, asked = folder[name].read_bytes(), {'Variable_1': folder.step}
+    # any damage to the data is seen, and an index has bytes that nothing reads
+    whole = ['mnist_model-%d' % step for step in (1, 2, 3) if step < 3 or DATA not in name]
+    for _ in range(60):
+        start = choose.randrange(len(content))
+        end = start + choose.choice([0, 1, 8, len(content)])
+        noise = choose.getrandbits(64).to_bytes(8, 'big') + b'\0\n"\\/*[]. :-0'
+        damaged = content[:start] + noise[: choose.choice([0, 1, 8, 20])] + content[end:]
+        folder[name].write_bytes(damaged)
+        ckpt = checkpoints.get_checkpoint_state(str(folder.path))
+        checkpoints.restore(tf.train.Saver(asked), folder.sess, ckpt, asked)
+        restored = os.path.basename(ckpt.model_checkpoint_path)
+        assert restored in (whole if damaged != content else ['mnist_model-3'])
+        assert restored.endswith('-%d' % folder.sess.run(folder.step))
 
 
-@pytest.mark.parametrize('suffix', ['.index', DATA])
-@pytest.mark.parametrize('damage', ['cut', 'emptied', 'deleted', 'flipped'])
-def test_damaged_checkpoint(folder, suffix, damage, said):
-    """The whole checkpoint of the highest step is restored. 10 is higher than 9."""
-    folder.save(8, 9, 10, 11)
-    path = folder['mnist_model-11' + suffix]
-    content = path.read_bytes()
-    damaged = {'cut': content[: len(content) // 2], 'emptied': b'', 'flipped': flip(content)}
-    path.unlink()
-    if damage != 'deleted':
-        path.write_bytes(damaged[damage])
-    assert folder.restore() == 'mnist_model-10'
-    said(folder['mnist_model-11'], 'mnist_model-10 instead')
-    folder.damage(10)
-    assert folder.restore() == 'mnist_model-9'
-    said(folder['mnist_model-11'], 'mnist_model-9 instead')
-
-
-def test_a_variable_that_nobody_asks_for_is_checked_too(folder, said):
-    folder.save(1, 2)
-    folder.damage(2, DATA, flip(folder['mnist_model-2' + DATA].read_bytes()))  # in the weight
-    ckpt = checkpoints.get_checkpoint_state(str(folder.path))
-    with tf.Graph().as_default(), tf.Session() as sess:
-        step = {'Variable_1': tf.Variable(0)}
-        checkpoints.restore(tf.train.Saver(step), sess, ckpt, step)
-        assert sess.run(step) == {'Variable_1': 1}
-    said('mnist_model-1 instead')
-
-
-@pytest.mark.parametrize(
-    'content', [None, b'', b'garbage', b'\xff\xfe', b'model_checkpoint_path: ""']
-)
+@pytest.mark.parametrize('content', [b'', b'garbage', b'\xff\xfe'])
 def test_garbled_checkpoint_file(folder, content, said):
-    """The newest checkpoint is restored. The next save deletes none, as no list allows it."""
+    """The newest checkpoint is restored. The next save deletes none. Without any, it is an error."""
     folder.save(*range(2, 12))
-    folder['checkpoint'].unlink()
-    if content is not None:
-        folder['checkpoint'].write_bytes(content)
+    folder['checkpoint'].write_bytes(content)
     assert folder.restore() == 'mnist_model-11'
     said(folder.path, '`checkpoint`', 'mnist_model-11 instead')
     folder.save(12)
     assert folder.steps() == [7, 8, 9, 10, 11, 12] and listed(folder) == [12]
+    for path in folder.path.glob('*.index'):
+        path.unlink()
+    with pytest.raises(checkpoints.DamagedError):
+        folder.restore()
 
 
-def test_nothing_is_whole(folder):
-    """That is an error, and the file `checkpoint` stays as it is."""
-    folder.path.mkdir()
-    assert checkpoints.get_checkpoint_state(str(folder.path)) is None
-    for name in 'checkpoint', 'mnist_model-9.index':
-        folder[name].write_bytes(b'garbage')
-        with pytest.raises(checkpoints.DamagedError):
-            folder.restore()
-        assert folder['checkpoint'].read_bytes() == b'garbage'
+OTHERS = [
+    (np.zeros(1001, np.float32), r'Variable: float32 \[1000\], .* float32 \[1001\]'),
+    (np.zeros(1000, np.int32), r'Variable: float32 \[1000\], .* int32 \[1000\]'),
+    (0.0, r'other: no such variable'),
+]
 
 
-@pytest.mark.parametrize(
-    'other, difference',
-    [
-        (np.zeros(1001, np.float32), r'Variable: float32 \[1000\], .* float32 \[1001\]'),
-        (np.zeros(1000, np.int32), r'Variable: float32 \[1000\], .* int32 \[1000\]'),
-        (0.0, r'other: no such variable'),
-    ],
-)
+@pytest.mark.parametrize('other, difference', OTHERS)
 def test_another_network(folder, other, difference):
     """The error says the first difference. No older checkpoint is tried."""
     folder.save(1)
@@ -349,8 +294,7 @@ def test_going_back(folder, capsys):
     'edit',
     [
         lambda text: '\ufeff' + text.replace('\n', '\r\n'),  # Notepad
-        lambda text: text.replace('"mnist_model', r'"C:/\346\210\221/model/mnist_model'),
-        lambda text: text.replace('"mnist_model', r'"C:\\我\\model\\mnist_model'),
+        lambda text: text.replace('"mnist_model', r'"C:\\\346\210\221\\mnist_model'),
         lambda text: text.replace('"mnist_model', '"/home/somebody/model/mnist_model'),
         lambda text: text + 'all_model_checkpoint_timestamps: 1763999999.5\n',
     ],
@@ -367,9 +311,7 @@ def test_the_list_as_others_write_it(folder, edit, capsys):
 
 def test_a_typing_error(folder, said):
     """A name that is neither a file nor in the list is refused. A listed one is only gone."""
-    checkpoints.check_current_exists(str(folder.path))
     folder.save(1, 2, 10)
-    checkpoints.check_current_exists(str(folder.path))
     folder.edit('"mnist_model-10"', '"mnist_model-33"')
     offer = 'mnist_model-33; .*mnist_model-10, mnist_model-2, mnist_model-1'
     with pytest.raises(checkpoints.CheckpointError, match=offer):
@@ -385,7 +327,6 @@ def test_a_typing_error(folder, said):
     said(folder['checkpoint.txt'], 'rename')  # Notepad likes to make it
 
 
-# The seed
 def test_choose_seed(tmp_path, said):
     """The given seed overrides the stored one, which overrides the default, 1."""
     path, choose = tmp_path / 'seed', functools.partial(checkpoints.choose_seed, str(tmp_path), 1)
@@ -403,14 +344,3 @@ def test_choose_seed(tmp_path, said):
     path.unlink()
     assert choose() == 1  # as beside the checkpoints of the lecture
     said(path, 'contains None', 'seed 1')
-
-
-def test_a_folder_that_cannot_work(tmp_path):
-    """TensorFlow would read the first three names as patterns. The last is a file."""
-    for name in 'a*', 'b?', '[c]':
-        with pytest.raises(checkpoints.CheckpointError):
-            checkpoints.get_checkpoint_state(name)
-    (tmp_path / 'file').write_bytes(b'')
-    with pytest.raises(OSError) as caught:
-        checkpoints.get_checkpoint_state(str(tmp_path / 'file'))
-    assert caught.value.filename == str(tmp_path / 'file')
