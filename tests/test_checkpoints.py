@@ -24,8 +24,8 @@ TEMPORARY = files.TEMPORARY
 
 def listed(folder):
     """The steps in the file `checkpoint`."""
-    ckpt = checkpoints.get_checkpoint_state(str(folder.path))
-    return [int(path.split('-')[-1]) for path in ckpt.all_model_checkpoint_paths]
+    paths = checkpoints.get_checkpoint_state(str(folder.path)).all_model_checkpoint_paths
+    return [int(path.split('-')[-1]) for path in paths]
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_random_damage(folder, name):
 
 @pytest.mark.parametrize('content', [b'', b'garbage', b'\xff\xfe'])
 def test_garbled_checkpoint_file(folder, content, said):
-    """The newest checkpoint is restored. The next save deletes none. Without any, it is an error."""
+    """The newest checkpoint is restored. The next save deletes none. None left is an error."""
     folder.save(*range(2, 12))
     folder['checkpoint'].write_bytes(content)
     assert folder.restore() == 'mnist_model-11'

@@ -81,11 +81,10 @@ def curves(tmp_path):
         yield curves
 
 
-# The numbers
 def test_training(train, monkeypatch):
     """The loss is cross entropy plus L2. The rate and the kernels are as in the checkpoint."""
     monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 2)
-    steps, _ = train(4)
+    steps = train(3)[0] + train(4)[0]
     found = written(train.model / 'train')
     kernels = found.pop('conv1_kernels')
     assert set(found) == {'loss', 'cross_entropy', 'l2', 'learning_rate', 'steps_per_second'}
@@ -102,10 +101,11 @@ def test_training(train, monkeypatch):
     l2 = 0.0001 / 2 * sum((w.astype(float) ** 2).sum() for w in weights)
     assert found['l2'][4] == pytest.approx(l2, rel=1e-5)
     assert kernels[4] == pictures.png(pictures.kernels(weights[0]))
+    assert shown(train.model / 'train') == (1, 3, 4)  # the second run begins where it goes on
 
 
 def test_a_network_of_another_kind(curves, tmp_path):
-    """Without a convolution there are no kernels, and without L2 terms the loss is cross entropy."""
+    """Without a convolution there are no kernels, without L2 terms the loss is cross entropy."""
     tf.get_default_graph().clear_collection('losses')
     curves('train', 0, [1])
     found = written(tmp_path / 'train')
@@ -116,9 +116,8 @@ def test_a_network_of_another_kind(curves, tmp_path):
 def test_testing(tmp_path, testing):
     draw(testing, 301)
     found = written(tmp_path / 'test')
-    exponentials = np.exp(LOGITS.astype(float))
-    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
-    expected = -np.log(probabilities[np.arange(20), LABELS]).mean()
+    log_sums = np.log(np.exp(LOGITS.astype(float)).sum(axis=1))
+    expected = (log_sums - LOGITS[np.arange(20), LABELS]).mean()
     assert found.pop('cross_entropy')[301] == pytest.approx(expected, rel=1e-6)
     picture = pictures.png(pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1)))
     assert found == {'accuracy': {301: 0.25}, 'wrong_digits': {301: picture}}
@@ -152,6 +151,11 @@ def test_the_curves_are_those_of_the_branch(tmp_path, testing, curves):
     for step, expected in (10, (1, 3, 9, 10)), (4, (1, 3, 4)), (5, (1, 3, 4, 5)):
         draw(testing, step)
         assert shown(tmp_path / 'test') == expected
+    if os.name == 'posix':  # they go on in a folder made anew
+        shutil.rmtree(str(tmp_path / 'test'))
+        for step in 6, 7:
+            draw(testing, step)
+        assert shown(tmp_path / 'test') == (6, 7)
 
 
 @pytest.mark.parametrize('seconds', [0, -86400])
@@ -169,15 +173,11 @@ def test_a_second_look_beside_a_watcher(tmp_path, monkeypatch, testing, seconds)
         assert shown(tmp_path, run) == shown(tmp_path / 'test') == expected
 
 
-def test_a_training_ends_the_branch_that_was_tested(tmp_path, curves, capsys):
+def test_a_training_ends_the_branch_that_was_tested(tmp_path, curves):
     curves('test', 0, [1, 6, 11, 16])
     curves('train', 6, [11, 16, 18])
     curves('test', 18, [18])
     assert shown(tmp_path / 'test') == (1, 6, 18)
-    shutil.rmtree(str(tmp_path / 'test'))
-    (tmp_path / 'test').write_bytes(b'')
-    curves('train', 6, [11])  # a file of that name ends nothing
-    assert shown(tmp_path / 'train') == (11,) and capsys.readouterr().err == ''
 
 
 def test_two_processes_share_no_file(tmp_path, monkeypatch, testing):
@@ -192,7 +192,6 @@ def test_two_processes_share_no_file(tmp_path, monkeypatch, testing):
     for step in 2, 3, 4:
         for watcher in watchers:
             draw(watcher, step)
-    opened(tmp_path / 'test').Reload()
     assert set(shown(tmp_path / 'test')) == {1, 2, 3, 4}
 
 
@@ -201,8 +200,6 @@ def test_two_processes_share_no_file(tmp_path, monkeypatch, testing):
 def test_what_cannot_be_written(tmp_path, monkeypatch, capsys, testing, method):
     """A file instead of the folder, or a full disk, costs only the curves, and is said once."""
     full = tf.errors.ResourceExhaustedError(None, None, 'No space left on device')
-    if method == 'flush':  # on a Chinese Windows, TensorFlow cannot decode the message
-        full = UnicodeDecodeError('utf-8', b'No space left on device\xbf', 23, 24, 'invalid')
     if method:
         monkeypatch.setattr(tf.io.TFRecordWriter, method, Mock(side_effect=full))
     else:
@@ -210,18 +207,7 @@ def test_what_cannot_be_written(tmp_path, monkeypatch, capsys, testing, method):
     for step in 1, 2:
         draw(testing, step)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith('%s: ' % (tmp_path / 'test'))
-    assert ('No space left on device' if method else 'File exists') in line
+    assert str(tmp_path / 'test') in line and ('No space' if method else 'File exists') in line
     monkeypatch.setattr(pictures, 'wrong', lambda *args: np.zeros((2, 2), np.uint8))
     with pytest.raises(ValueError):  # a bug of ours is no full disk
         draw(testing, 3)
-
-
-@pytest.mark.posix
-def test_they_go_on_in_a_folder_made_anew(tmp_path, testing, capsys):
-    draw(testing, 1)
-    shutil.rmtree(str(tmp_path / 'test'))
-    for step in 2, 3:
-        draw(testing, step)
-    assert list(written(tmp_path / 'test')['accuracy']) == [2, 3]
-    assert len(os.listdir(str(tmp_path / 'test'))) == 1 and capsys.readouterr().err == ''
