@@ -1,8 +1,10 @@
 """What several test files share, apart from fixtures."""
 
+import itertools
 import os
 import signal
 import struct
+from pathlib import Path
 
 import numpy as np
 
@@ -79,11 +81,10 @@ class Happening(Noise):
 
     def __init__(self, n, happening):
         super().__init__()
-        self.n, self.happening = n, happening
+        self.happenings = {n: happening}
 
     def next_batch(self, batch_size):
-        if len(self.batches) == self.n - 1:
-            self.happening()
+        self.happenings.get(len(self.batches) + 1, bool)()
         return super().next_batch(batch_size)
 
 
@@ -93,14 +94,8 @@ def send(*signums):
 
 def at_first_call(monkeypatch, name, happening, owner=os):
     """Something happens before the first call of os.<name>, or of another owner's."""
-    function = getattr(owner, name)
-
-    def happen(*args):
-        monkeypatch.setattr(owner, name, function)
-        happening()
-        return function(*args)
-
-    monkeypatch.setattr(owner, name, happen)
+    calls = itertools.count()
+    before_calls(monkeypatch, owner, name, lambda *args: next(calls) == 0 and happening())
 
 
 def before_calls(monkeypatch, owner, name, happening):
@@ -115,11 +110,7 @@ def before_calls(monkeypatch, owner, name, happening):
 
 
 def saved_steps(model):
-    return sorted(
-        int(name[len('mnist_model-') : -len('.index')])
-        for name in os.listdir(str(model))
-        if name.endswith('.index')
-    )
+    return sorted(int(path.stem.split('-')[1]) for path in Path(model).glob('mnist_model-*.index'))
 
 
 def checkpoint_bytes(model, step):

@@ -78,7 +78,6 @@ def test_five_are_kept_across_restarts(folder):
     kept = ['best-1', *['mnist_model-%d' % step for step in range(4, 9)]]
     assert left == [name + suffix for name in kept for suffix in (DATA, '.index')]
     assert listed(folder) == [4, 5, 6, 7, 8] and folder['seed'].read_bytes() == b'7\n'
-    assert folder.restore() == 'mnist_model-8'
 
 
 def test_temporary_files_of_a_dead_run(folder):
