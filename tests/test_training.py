@@ -183,10 +183,7 @@ def test_seed_reaches(train, monkeypatch, what):
 # Exact
 @pytest.mark.parametrize('optimizer', ['GradientDescent', 'Adam'])
 def test_resumed_run_is_the_straight_one(train, monkeypatch, optimizer):
-    """Over the ends of epochs, with dropout, and with the optimizer's own variables.
-
-    torture.py does it in bad times.
-    """
+    """Over the ends of epochs, with dropout, and with the optimizer's own variables."""
     chosen = getattr(tf.train, optimizer + 'Optimizer')
     monkeypatch.setattr(mnist_lenet5_backward, 'BATCH_SIZE', 4)
     monkeypatch.setattr(tf.train, 'GradientDescentOptimizer', chosen)
@@ -201,17 +198,17 @@ def test_resumed_run_is_the_straight_one(train, monkeypatch, optimizer):
 
 
 # bfloat16
-@pytest.mark.parametrize(
-    'cpuinfo, option, allowed',
-    [
-        (b'flags : avx2 avx512f', True, False),
-        (b'flags : avx512_bf16', False, False),
-        (b'flags : avx512f avx512_bf16', True, True),
-        (b'flags : amx_bf16', True, True),
-        (None, True, True),  # only Linux can say that a processor lacks it
-    ],
-)
-def test_bfloat16(monkeypatch, cpuinfo, option, allowed):
+PROCESSORS = [
+    (b'avx512f', False),
+    (b'avx512f avx512_bf16', True),
+    (b'amx_bf16', True),
+    (None, True),
+]
+
+
+@pytest.mark.parametrize('cpuinfo, allowed', PROCESSORS)  # None: only Linux can say what it lacks
+@pytest.mark.parametrize('option', [True, False])
+def test_bfloat16(monkeypatch, cpuinfo, allowed, option):
     """It needs the processor's arithmetic and TensorFlow's option."""
     monkeypatch.setattr(files, 'read', {'/proc/cpuinfo': cpuinfo}.get)
     rewriting = tf.ConfigProto().graph_options.rewrite_options
@@ -220,7 +217,7 @@ def test_bfloat16(monkeypatch, cpuinfo, option, allowed):
     elif not hasattr(rewriting, training.BFLOAT16):
         pytest.skip('TensorFlow %s has no such option' % tf.__version__)
     assert training.session_config(False) == tf.ConfigProto()
-    if allowed:
+    if allowed and option:
         options = training.session_config(True).graph_options.rewrite_options
         assert getattr(options, training.BFLOAT16) == rewriting.ON
     else:
