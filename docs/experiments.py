@@ -36,14 +36,15 @@ def main():
         ('train_accuracy', pictures.ORANGE, 'its own training digits, without dropout'),
         ('accuracy', pictures.BLUE, 'the 10,000 test digits'),
     ):
-        points = [(100 * (1 - r[key]), rows.index(r['row'])) for r in results + raw]
+        # a logarithmic scale has no place for 100%
+        points = [(max(0.01, 100 * (1 - r[key])), rows.index(r['row'])) for r in results + raw]
         axes.scatter(*zip(*points), s=22, color=np.divide(colour, 255), alpha=0.7, label=label)
     axes.set_xscale('log')
-    ticks = 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50
+    ticks = 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50
     errors = [100 * (1 - r[key]) for r in results for key in ('accuracy', 'train_accuracy')]
-    axes.set_xticks(ticks, ['%g%%' % (100 - tick) for tick in ticks])
+    axes.set_xticks(ticks, ['100%', *('%g%%' % (100 - tick) for tick in ticks[1:])])
     axes.set_xticks([], minor=True)
-    axes.set_xlim(1.2 * max(errors), 0.8 * max(0.01, min(errors)))
+    axes.set_xlim(1.2 * max(errors), 0.008)
     axes.set_yticks(range(len(rows)), rows)
     axes.invert_yaxis()
     axes.grid(alpha=0.3)
