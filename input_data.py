@@ -177,7 +177,7 @@ def read_data_sets(
     one_hot: labels are [n, num_classes] float64 instead of class numbers [n] uint8.
     dtype: float32 for grey levels from 0 to 1, uint8 for 0 to 255. NumPy's or TensorFlow's type.
     reshape: images are [n, 784] instead of [n, 28, 28, 1].
-    validation_size: the first training examples become the validation set, this many of them.
+    validation_size: this many of the first training examples become the validation set.
     None means 5,000, or a twelfth of the examples if there are at most 5,000.
     seed: decides the order of the batches, see DataSet.
     source_url: an address that ends in '/'. If it is not an address of MNIST, only this address

@@ -19,7 +19,7 @@ spent = collections.Counter()  # seconds
 
 
 def clock(what, owner, name, counts=lambda *args: True):
-    """Adds the seconds in a call of owner.name to spent[what], if counts(*args) of the call."""
+    """Adds the seconds in a call of owner.name to spent[what], if counts(*args) is true."""
     function = getattr(owner, name)
 
     def timed(*args, **options):

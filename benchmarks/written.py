@@ -36,7 +36,7 @@ KINDS = 'place', 'scale', 'lit', 'colour', 'thickness', 'ruled'
 
 
 def form(picture, *args):
-    """The digit on picture(*args) or, if that is refused, an empty one, and the reason."""
+    """Returns the digit on picture(*args), and None. If refused: an empty digit, and the reason."""
     try:
         return digit.digit(picture(*args)), None
     except photo.PictureError as error:

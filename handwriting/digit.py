@@ -30,7 +30,7 @@ BOX = 20  # pixels of the larger side of a digit in the form
 LINE = 2.5  # pixels of the form: the thickness of lines
 FINE = 120  # pixels of the larger side of the figure while its lines are grown or peeled
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
-WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: a square that has paper, and one with even light
+WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: squares with some paper, and with even light
 NEAR = 1 / 100  # of that side: ink closer than twice this belongs to one mark
 
 FAINTEST = 0.08  # ink of the palest pen
@@ -40,7 +40,7 @@ BLACK = 0.4  # of the ink of a line: a pixel with more is black
 BESIDE, ABOVE = 0.35, 0.5  # the widest gap between the figure and a stroke of it
 STROKE = 0.4  # the tallest stroke beside the figure
 OTHER = 0.2  # the larger side of the smallest other figure
-DIRT, INNER = 0.03, 0.2  # of the largest mark's ink: the minimum of a stroke, of an inner figure
+DIRT, INNER = 0.03, 0.2  # of the largest mark's ink: less is dirt, or is no inner figure
 PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a pattern
 
 
@@ -143,7 +143,7 @@ def figure_in(ink):
 
 
 def is_beside(mark, on_edge, shape):
-    """Returns whether a mark is not on the sheet: it lies along an edge, across or around it.
+    """Returns whether a mark is not on the sheet: it follows an edge, or goes across or around it.
 
     on_edge: how many of its pixels are on the same edge.
     """
@@ -164,8 +164,8 @@ def joined(labels, marks, on_edge, ink):
     """Returns the figure: the mark with most ink, and the strokes that belong to it.
 
     If a mark inside has enough ink, marks at the edge count as objects beside the sheet. A stroke,
-    such as the bar of a 5, is near the figure. Beside the figure it is shorter than STROKE times
-    its height, above or below not about as tall. Raises PictureError if there is another figure.
+    such as the bar of a 5, is near the figure. A stroke beside it is shorter than STROKE times its
+    height, and a stroke above or below it is clearly shorter or taller. Else raises PictureError.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     inner = masses * [not on_edge[mark.label] for mark in marks]
@@ -183,7 +183,7 @@ def joined(labels, marks, on_edge, ink):
         nearest = gaps.max(axis=1).argmin()
         mark, other, (down, across) = rest.pop(nearest), boxes[nearest], gaps[nearest]
         (height, width), (tall, wide) = sides(other), sides(box)
-        is_apart = across > -0.3 * min(width, wide)  # and not above or below
+        is_apart = across > -0.3 * min(width, wide)  # beside the figure, not above or below it
         as_tall = height >= STROKE * tall if is_apart else 0.85 < height / tall < 1.4
         reach = (BESIDE if is_apart else ABOVE) * max(tall, wide)
         if max(down, across) <= reach and not as_tall:

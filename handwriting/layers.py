@@ -45,8 +45,8 @@ class Network:
 
     graph    the tf.Graph
     layers   {name: shape of one digit's array}, of the layers and the logits
-    sources  {name: name of the layer below, or 'input'}, of those layers (and logits) whose values
-             the page can compute from the layer below
+    sources  {name: name of the layer below, or 'input'}, only for layers (and logits) that the page
+             can compute from the layer below
     undrawn  one text for each operation whose input cannot be drawn as a layer
     """
 

@@ -59,7 +59,7 @@ def decode(content):
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's own, of large pictures and odd headers
+            warnings.simplefilter('ignore')  # Pillow warns of large pictures and odd headers
             with Image.open(io.BytesIO(content), formats=sorted(FORMATS)) as image:
                 return np.asarray(_decoded(image))
     except PictureError:

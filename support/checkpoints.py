@@ -82,7 +82,7 @@ def check_current_exists(model_dir):
 def choose_seed(model_dir, default, seed=None):
     """Returns `seed`. If that is None, returns the seed stored beside checkpoints, or `default`.
 
-    Prints a line if it is not the stored seed. Raises CheckpointError if that seed is unreadable.
+    Prints a line if it returns another seed than the stored one. May raise CheckpointError.
     """
     if not newest_first(model_dir):
         return default if seed is None else seed
@@ -223,7 +223,7 @@ class Manager:
         # a second Saver in this folder replaces the list by its own
         paths = dict.fromkeys([*self._listed, *last.all_model_checkpoint_paths, path])
         paths = [other for other in paths if self._files(other)]
-        # the new checkpoint goes last, and the current one before it, also after going back
+        # the new checkpoint goes last, the former one before it, even if that is an old step
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
         old = ours[: -saver.as_saver_def().max_to_keep]

@@ -56,9 +56,9 @@ class Testing:
     def add(self, step, accuracy, logits, ckpt):
         """Adds accuracy, cross entropy and misread digits of a test of all the data.
 
-        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: the tested one's. Adds
-        nothing for a step that is no number. Adds nothing for a checkpoint older than the one saved
-        last, because TensorBoard would then drop all later points.
+        step: the end of the checkpoint's name; logits: [n, classes]; ckpt: its CheckpointState.
+        Adds nothing for a step that is no number. Adds nothing for a checkpoint older than the one
+        saved last, because TensorBoard would then drop all later points.
         """
         saved_last = (ckpt.all_model_checkpoint_paths or [ckpt.model_checkpoint_path])[-1]
         if not step.isdigit() or ckpt.model_checkpoint_path != saved_last:
@@ -76,7 +76,7 @@ class Testing:
 class _EventFile:
     """Writes events to the newest event file of a folder: TensorBoard follows only that file.
 
-    tf.summary.FileWriter writes in a thread, which a full disk ends with a traceback.
+    tf.summary.FileWriter would write in a thread, and a full disk would end it with a traceback.
     """
 
     def __init__(self, folder):

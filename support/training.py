@@ -69,7 +69,7 @@ class Run:
             # the steps may have ended early, and a second Saver may have replaced the list
             if self.end and step and not self._manager.is_current(step):
                 self.save(step)
-            if signals and step != self.end:  # also if print failed: Ctrl-C ends `| tee log`, too
+            if signals and step != self.end:  # comes first: Ctrl-C also ends the tee of `| tee log`
                 saved = f'stopped; step {step} is saved in {self._manager.folder}'
                 interrupted = Interrupted(f'{saved}, run the same command again to go on')
                 interrupted.exit_status = 128 + signals[0]
