@@ -66,7 +66,7 @@ class Run:
             except OSError as error:  # print failed, as after `| head`
                 print_error = error
             step = int(sess.run(global_step))
-            # the steps may have ended early, and a second Saver may have replaced the list
+            # a signal may have ended the steps, or another Saver's checkpoint may be current
             if self.end and step and not self._manager.is_current(step):
                 self.save(step)
             if signals and step != self.end:  # comes first: Ctrl-C also ends the tee of `| tee log`
@@ -134,7 +134,8 @@ def session_config(bfloat16):
 def deferred_signals():
     """Gives a list. Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only append to it.
 
-    A second Ctrl-C calls the former handler. Ignored signals, and other threads, stay as they are.
+    A second Ctrl-C calls the former handler. Ignored signals stay ignored. Off the main thread, this
+    does nothing.
     """
     received, handlers = [], {}
 
