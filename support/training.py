@@ -134,8 +134,7 @@ def session_config(bfloat16):
 def deferred_signals():
     """Gives a list. Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only append to it.
 
-    A second Ctrl-C calls the former handler. Ignored signals stay ignored. Off the main thread, this
-    does nothing.
+    A second Ctrl-C calls the former handler. Ignored signals, and other threads, are left alone.
     """
     received, handlers = [], {}
 
