@@ -117,9 +117,7 @@ class DataSet:
             raise DataError('next_batch: the data set has no examples; use one that has some')
         if shuffle and self._epochs_completed == self._index_in_epoch == 0:
             self._shuffle()
-        elif (
-            len(self._order) != self._num_examples
-        ):  # no order yet, or a program assigned _num_examples
+        elif len(self._order) != self._num_examples:  # no order yet, or _num_examples is new
             self._order = np.arange(self._num_examples)
         end = self._index_in_epoch + batch_size
         chosen = self._order[self._index_in_epoch : end]
