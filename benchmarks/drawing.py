@@ -8,7 +8,6 @@ from the pointer event to the frame in which the answer is painted. The script t
 beside a training, and compares the training's speed with and without drawing, in turn.
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -21,7 +20,10 @@ import time
 from selenium import webdriver
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PORT = 8029
+PORT = '8029'
+PAGE = f'http://127.0.0.1:{PORT}/'
+STROKES = 200
+ROUNDS, SECONDS = 3, 20  # of drawing and not drawing beside a training
 QUIET = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')
 
 # Adds a dot to a drawing of a line, and returns the milliseconds until the answer is painted. The
@@ -46,90 +48,78 @@ pen.dispatchEvent(new PointerEvent('pointerup', there));
 """
 
 
-def script(name, *flags, **streams):
-    return subprocess.Popen(
-        [sys.executable, os.path.join(ROOT, name), *flags], env=QUIET, cwd=ROOT, **streams
-    )
+def script(*command):
+    command = [sys.executable, *command]
+    return subprocess.Popen(command, env=QUIET, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def stroke_times(driver, n):
-    times = []
-    for _ in range(n):
-        times.append(driver.execute_async_script(STROKE))
-        time.sleep(0.05)  # a hand is not faster
-    return times
+def draw(driver):
+    """Draws a stroke and returns the milliseconds until its answer."""
+    time.sleep(0.05)  # a hand is not faster
+    return driver.execute_async_script(STROKE)
 
 
-def show(name, times):
-    times = sorted(times)
+def show(name, driver):
+    times = sorted(draw(driver) for _ in range(STROKES))
     line = '%-20s median %.1f ms, 95th percentile %.1f ms, of %d strokes'
-    print(line % (name, statistics.median(times), times[int(0.95 * len(times))], len(times)))
+    print(line % (name, statistics.median(times), times[int(0.95 * STROKES)], STROKES))
+
+
+def next_save(model):
+    """Waits until the training saves a step, and returns the step."""
+    before = saved(model)
+    while saved(model) == before:
+        time.sleep(0.01)
+    return saved(model)
 
 
 def saved(model):
-    """Returns the highest step that is saved."""
-    names = os.listdir(model) if os.path.exists(model) else []
-    steps = [re.fullmatch(r'mnist_model-(\d+)\.index', name) for name in names]
-    return max([int(match.group(1)) for match in steps if match], default=0)
+    steps = re.findall(r'mnist_model-(\d+)\.index', ' '.join(os.listdir(model)))
+    return max(map(int, steps))
 
 
-def speed(model, seconds, work):
+def speed(model, work):
     """Returns the steps per second of the training, while work() is called again and again."""
-    before = saved(model)
-    while saved(model) == before:  # start timing at a save
-        time.sleep(0.01)
-    first, begin = saved(model), time.monotonic()
-    while time.monotonic() < begin + seconds:
+    first, begin = next_save(model), time.monotonic()
+    while time.monotonic() < begin + SECONDS:
         work()
-    last = saved(model)
-    while saved(model) == last:
-        time.sleep(0.01)
-    return (saved(model) - first) / (time.monotonic() - begin)
+    return (next_save(model) - first) / (time.monotonic() - begin)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--strokes', type=int, default=200)
-    parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--seconds', type=float, default=20, help='of each part of a round')
-    args = parser.parse_args()
     options = webdriver.ChromeOptions()
     for flag in '--headless=new', '--no-sandbox', '--disable-dev-shm-usage':
         options.add_argument(flag)
     service = webdriver.ChromeService(shutil.which('chromedriver'))
     driver = webdriver.Chrome(options=options, service=service)
     with tempfile.TemporaryDirectory() as model:
-        training = script('mnist_lenet5_backward.py', '--steps', '101', '--model_dir', model)
+        folder = '--model_dir', model
+        training = script('mnist_lenet5_backward.py', '--steps', '101', *folder)
         training.wait()
-        app = script(
-            'mnist_lenet5_app.py', '--no_browser', '--port', str(PORT), '--model_dir', model
-        )
+        app = script('mnist_lenet5_app.py', '--no_browser', '--port', PORT, *folder)
         try:
             time.sleep(10)
-            driver.get('http://127.0.0.1:%d/' % PORT)
+            driver.get(PAGE)
             time.sleep(2)
-            stroke_times(driver, 10)
-            show('alone', stroke_times(driver, args.strokes))
-            training = script(
-                'mnist_lenet5_backward.py', '--model_dir', model, stdout=subprocess.DEVNULL
-            )
-            while saved(model) < 301:
-                time.sleep(0.1)
-            show('beside a training', stroke_times(driver, args.strokes))
+            for _ in range(10):
+                draw(driver)
+            show('alone', driver)
+            training = script('mnist_lenet5_backward.py', *folder)
+            next_save(model)
+            show('beside a training', driver)
             ratios = []
-            for _ in range(args.rounds):
-                drawing = speed(model, args.seconds, lambda: stroke_times(driver, 1))
+            for _ in range(ROUNDS):
+                drawing = speed(model, lambda: draw(driver))
                 driver.get('about:blank')
-                without = speed(model, args.seconds, lambda: time.sleep(0.1))
-                driver.get('http://127.0.0.1:%d/' % PORT)
+                without = speed(model, lambda: time.sleep(0.1))
+                driver.get(PAGE)
                 ratios.append(drawing / without)
             print('a training while one draws: %.2f times as fast' % statistics.median(ratios))
         finally:
             driver.quit()
-            app.kill()
-            training.kill()
-            app.wait()
-            training.wait()
+            for process in app, training:
+                process.kill()
+                process.wait()
 
 
 if __name__ == '__main__':

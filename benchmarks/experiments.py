@@ -101,10 +101,9 @@ def measure(folder, parts):
 
 
 def verdict(results, row):
-    """Is the baseline better? All seeds must agree, the mean gain must exceed its range."""
-    key = (
-        'raw_accuracy' if row == 'baseline' else 'accuracy'
-    )  # its averages against its raw weights
+    """Says whether the baseline is better than a row, by the rule in docs/experiments.md."""
+    # the baseline's averaged weights are compared with its raw weights
+    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'
     baseline = {r['seed']: r['accuracy'] for r in results if r['row'] == 'baseline'}
     gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])
     if min(gains) <= 0 <= max(gains) or abs(gains.mean()) <= np.ptp(list(baseline.values())):

@@ -31,8 +31,6 @@ WARM_UP, STEPS = 20, 100  # of a round
 
 LABELS = np.random.RandomState(0).randint(0, 10, 100)
 IMAGES = np.random.RandomState(0).rand(100, 28, 28, 1).astype(np.float32)
-
-
 ticks = []
 
 
@@ -52,12 +50,8 @@ def backward(name, **options):
     module = importlib.import_module(name)
     if name == 'lecture':
         module.tf.disable_v2_behavior()
-
-    def next_batch(size):
-        tick()
-        return IMAGES.reshape(100, 784), np.eye(10)[LABELS]
-
-    data = SimpleNamespace(num_examples=55000, next_batch=next_batch)
+    batch = IMAGES.reshape(100, 784), np.eye(10)[LABELS]
+    data = SimpleNamespace(num_examples=55000, next_batch=lambda size: tick() or batch)
     with tempfile.TemporaryDirectory() as module.MODEL_SAVE_PATH:
         module.SAVE_STEPS = 10**9
         module.backward(SimpleNamespace(train=data), **options)

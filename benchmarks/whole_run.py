@@ -33,10 +33,6 @@ def clock(what, owner, name, counts=lambda *args: True):
     setattr(owner, name, timed)
 
 
-def is_step(sess, fetches, feed_dict=()):
-    return len(feed_dict) > 1  # a save feeds only its path
-
-
 def main():
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument('--steps', type=int, default=10000, metavar='N', help='default: 10000')
@@ -49,7 +45,8 @@ def main():
 
     clock('reading the data', backward.input_data, 'read_data_sets')
     clock('batches', backward.input_data.DataSet, 'next_batch')
-    clock('steps', backward.tf.Session, 'run', is_step)
+    # a step feeds its batch, a save only its path
+    clock('steps', backward.tf.Session, 'run', lambda sess, fetches, feed=(): len(feed) > 1)
     clock('saves', checkpoints.Manager, 'save')
     clock('curves', tensorboard.Training, 'add')
     mnist = backward.input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)

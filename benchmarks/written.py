@@ -20,7 +20,7 @@ import sys
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.append(os.path.join(sys.path[-1], 'tests', 'app'))
 
-from support import checkpoints, files, pictures
+from support import checkpoints
 
 import numpy as np
 import sheets
@@ -32,58 +32,44 @@ import mnist_lenet5_forward
 import mnist_lenet5_test
 from handwriting import digit, photo
 
-KINDS = 'place', 'scale', 'lit', 'colour', 'thickness', 'ruled'
+KINDS = 'place', 'scale', 'lit', 'colour', 'thickness', 'ruled', 'stroked'
 
 
 def form(picture, *args):
-    """Returns the digit on picture(*args), and None. If refused: an empty digit, and the reason."""
+    """Returns (the digit on picture(*args), None), or (an empty digit, the reason) if refused."""
     try:
         return digit.digit(picture(*args)), None
     except photo.PictureError as error:
-        return np.zeros((28, 28), np.float32), error.key
-
-
-def picture_in(path):
-    return photo.decode(photo.read(path))
+        return np.zeros((digit.FORM, digit.FORM), np.float32), error.key
 
 
 def read_mnist(read, n):
     test = input_data.read_data_sets('./data/', one_hot=True).test
-    digits, labels = test.images[:n].reshape(-1, 28, 28), test.labels[:n].argmax(axis=1)
-
-    def show(kind, digits, labels, refused=0):
-        right = 100 * np.mean(read(digits) == labels)
-        print('%-18s %5.1f%% of %d, %d refused' % (kind, right, len(labels), refused), flush=True)
-
-    show('as they are', digits, labels)
+    digits = test.images[:n].reshape(-1, digit.FORM, digit.FORM)
+    labels, drawn = test.labels[:n].argmax(axis=1), np.arange(n) % 10
+    print('%-11s %5.1f%% of %d' % ('as they are', 100 * np.mean(read(digits) == labels), n))
     for kind in KINDS:
+        written, label = (drawn, drawn) if kind == 'stroked' else (digits, labels)
         random = np.random.RandomState(0)
-        forms, reasons = zip(*(form(getattr(sheets, kind), digit, random) for digit in digits))
-        show(kind, forms, labels, n - reasons.count(None))
-    random = np.random.RandomState(0)
-    labels = np.arange(n) % 10
-    forms, reasons = zip(*(form(sheets.stroked, label, random) for label in labels))
-    show('drawn on the page', forms, labels, n - reasons.count(None))
+        forms, reasons = zip(*(form(getattr(sheets, kind), each, random) for each in written))
+        right, refused = 100 * np.mean(read(forms) == label), n - reasons.count(None)
+        print('%-11s %5.1f%% of %d, %d refused' % (kind, right, n, refused), flush=True)
 
 
-def read_pictures(read, folder, sheet):
+def read_pictures(read, folder):
     names = [name for name in sorted(os.listdir(folder)) if re.search(r'\d\.\w+$', name)]
-    forms, reasons = zip(*(form(picture_in, os.path.join(folder, name)) for name in names))
-    writers, wrong = collections.defaultdict(list), []
-    for name, levels, found, reason in zip(names, forms, read(forms), reasons):
-        label = int(re.search(r'(\d)\.\w+$', name).group(1))
-        is_right = reason is None and found == label
+    paths = [os.path.join(folder, name) for name in names]
+    forms, reasons = zip(*(form(lambda path: photo.decode(photo.read(path)), p) for p in paths))
+    writers = collections.defaultdict(list)
+    for name, found, reason in zip(names, read(forms), reasons):
+        is_right = reason is None and str(found) == name.split('.')[-2][-1]
         writers[name.split('-')[0]].append(is_right)
         if not is_right:
             print('%s: %s' % (name, reason or found))
-            wrong.append(levels)
     for writer, right in sorted(writers.items()):
         print('%s: %d of %d' % (writer, sum(right), len(right)))
     right = sum(writers.values(), [])
     print('all: %d of %d, %d refused' % (sum(right), len(right), len(right) - reasons.count(None)))
-    if sheet and wrong:
-        levels = np.kron(np.concatenate(wrong, axis=1), np.ones((3, 3)))
-        files.write(sheet, pictures.png((255 - 255 * levels).round().astype(np.uint8)))
 
 
 def main():
@@ -91,11 +77,9 @@ def main():
     parser.add_argument('--model_dir', default=mnist_lenet5_backward.MODEL_SAVE_PATH)
     parser.add_argument('--digits', type=int, default=1000, help='of each kind of sheet')
     parser.add_argument('--pictures', metavar='FOLDER', help='of labelled pictures')
-    text = 'the forms that were read wrongly, in a row'
-    parser.add_argument('--sheet', metavar='FILE.png', help=text)
     args = parser.parse_args()
     with tf.Graph().as_default(), tf.Session() as sess:
-        x = tf.placeholder(tf.float32, [None, 28, 28, 1])
+        x = tf.placeholder(tf.float32, [None, digit.FORM, digit.FORM, 1])
         y = mnist_lenet5_forward.forward(x, False, None)
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
         shadows = ema.variables_to_restore()
@@ -107,7 +91,7 @@ def main():
             return mnist_lenet5_test.run_in_chunks(sess, y, x, digits).argmax(axis=1)
 
         if args.pictures:
-            read_pictures(read, args.pictures, args.sheet)
+            read_pictures(read, args.pictures)
         else:
             read_mnist(read, args.digits)
 
