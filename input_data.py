@@ -267,8 +267,10 @@ def _read_pair(train_dir, prefix, num_classes):
     path = _find(train_dir, prefix + '-images-idx3-ubyte')
     with _naming(path), open(path, 'rb') as file:
         images = extract_images(file)
-        if images.shape[1:3] != (IMAGE_SIZE, IMAGE_SIZE):
-            raise ValueError('images of %d x %d pixels, not 28 x 28' % images.shape[1:3])
+        _, rows, columns, _ = images.shape
+        if {rows, columns} != {IMAGE_SIZE}:
+            right = f'{IMAGE_SIZE} x {IMAGE_SIZE}'
+            raise ValueError(f'images of {rows} x {columns} pixels, not {right}')
     path = _find(train_dir, prefix + '-labels-idx1-ubyte')
     with _naming(path), open(path, 'rb') as file:
         labels = extract_labels(file)

@@ -44,6 +44,7 @@ class Network:
     """The graph from digits x to logits y, and the layers found between them.
 
     graph    the tf.Graph
+    size     [rows, columns] of the digits that it takes
     layers   {name: shape of one digit's array}, of the layers and the logits
     sources  {name: name of the layer below, or 'input'}, only for layers (and logits) that the page
              can compute from the layer below
@@ -53,7 +54,7 @@ class Network:
     def __init__(self, x, y):
         """x: a placeholder [None, rows, columns, 1]; y: [None, classes]. Raises NetworkError."""
         self._x, self.graph = x, x.graph
-        _, *self._size, channels = x.shape.as_list()
+        _, *self.size, channels = x.shape.as_list()
         if channels != 1:
             problem = f'reads pictures of {channels} channels; a digit has one, of grey'
             raise NetworkError(f'mnist_lenet5_forward.py: {problem}')
@@ -70,9 +71,9 @@ class Network:
 
     def scaled(self, levels):
         """Returns a digit [rows, columns], float32, in the size that the network takes."""
-        if list(levels.shape) == self._size:
+        if list(levels.shape) == self.size:
             return levels
-        return np.asarray(Image.fromarray(levels).resize(self._size[::-1], Image.BILINEAR))
+        return np.asarray(Image.fromarray(levels).resize(self.size[::-1], Image.BILINEAR))
 
     def read(self, sess, levels):
         """Returns {name: array, float32} of a digit [rows, columns]: the input, each layer, the

@@ -17,6 +17,7 @@ from . import digit, photo
 
 WATCH_SECS = 1  # between two looks for a new checkpoint
 SIDE = 280  # pixels of a drawing, both ways
+NETWORK = 'size', 'layers', 'sources', 'undrawn'  # attributes that the page knows
 
 
 class NewestCheckpoint:
@@ -32,7 +33,7 @@ class NewestCheckpoint:
         self._problem = None
         self._current = None, None  # step and session, always replaced together
         self._next = None  # the session into which the next checkpoint is restored
-        self._blank = network.scaled(np.zeros((28, 28), np.float32))
+        self._blank = np.zeros(network.size, np.float32)
         self.answers = {
             '/drawing': (SIDE * SIDE, self.read_drawing),
             '/picture': (photo.MAX_BYTES, self.read_picture),
@@ -116,7 +117,7 @@ class NewestCheckpoint:
         The JSON describes the arrays that follow and the network.
         """
         shapes = {name: array.shape for name, array in arrays.items()}
-        network = {name: getattr(self._network, name) for name in ('layers', 'sources', 'undrawn')}
+        network = {name: getattr(self._network, name) for name in NETWORK}
         head = json.dumps(dict(more, step=step, network=network, shapes=shapes)).encode()
         numbers = [array.astype('<f4').tobytes() for array in arrays.values()]
         return b'\n'.join([head, b''.join(numbers)])

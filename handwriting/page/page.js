@@ -33,7 +33,7 @@ function mixShades() {
 
 // ---- layers ----
 
-let network = {sources: {}, undrawn: []};  // as an answer describes it
+let network = {size: [1, 1], sources: {}, undrawn: []};  // as an answer describes it
 let layers = {};  // {name: {name, rows, across, maps, ...}} of the network
 const nearLayer = () => pixel ? layers[pixel.layer] : Object.values(layers).find(({isMaps}) => isMaps);
 
@@ -43,6 +43,7 @@ function learn(answer) {
   [network, layers] = [answer.network, {}];
   shown = pixel = bar = null;
   const {logits: [classes], ...shapes} = network.layers;
+  $('inputsize').textContent = network.size.join(' × ');
   $('layers').innerHTML = Object.entries(shapes).map(([name, shape]) => '<figure>'
     + `<figcaption><b>${name}</b>${shape.join(' × ')}</figcaption>`
     + `<div><canvas id="${name}" role="img" aria-label="${name}"></canvas></div></figure>`).join('');
@@ -156,8 +157,7 @@ function fieldOf({layer, row, column}) {
 }
 
 function paintPixel() {
-  const [rows, across] = shown ? shown.shapes.input : [28, 28], at = bar === null ? pixel : null;
-  $('inputsize').textContent = `${rows} × ${across}`;
+  const [rows, across] = network.size, at = bar === null ? pixel : null;
   paintBig($('input'), rows, across,
     (r, c) => shades[shown ? Math.round(255 * shown.input[across * r + c]) : 0], at && fieldOf(at));
   for (const mark of document.querySelectorAll('#layers i')) mark.remove();
