@@ -30,7 +30,8 @@ BOX = 20  # pixels of the larger side of a digit in the form
 LINE = 2.5  # pixels of the form: the thickness of lines
 FINE = 120  # pixels of the larger side of the figure while its lines are grown or peeled
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
-WINDOW, LIGHT = 1 / 4, 1 / 3  # of that side: squares with some paper, and with even light
+WINDOW = 1 / 4  # of that side: a square of this side always contains some paper
+LIGHT = 1 / 3  # of that side: a square of this side has even light
 NEAR = 1 / 100  # of that side: ink closer than twice this belongs to one mark
 
 FAINTEST = 0.08  # ink of the palest pen
@@ -40,7 +41,8 @@ BLACK = 0.4  # of the ink of a line: a pixel with more is black
 BESIDE, ABOVE = 0.35, 0.5  # the widest gap between the figure and a stroke of it
 STROKE = 0.4  # the tallest stroke beside the figure
 OTHER = 0.2  # the larger side of the smallest other figure
-DIRT, INNER = 0.03, 0.2  # of the largest mark's ink: less is dirt, or is no inner figure
+DIRT = 0.03  # of the largest mark's ink: a mark with less is dirt
+INNER = 0.2  # of the largest mark's ink: a mark inside the sheet with more is the figure
 PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a pattern
 
 
@@ -165,7 +167,8 @@ def joined(labels, marks, on_edge, ink):
 
     If a mark inside has enough ink, marks at the edge count as objects beside the sheet. A stroke,
     such as the bar of a 5, is near the figure. A stroke beside it is shorter than STROKE times its
-    height, and a stroke above or below it is clearly shorter or taller. Else raises PictureError.
+    height, and a stroke above or below it is clearly shorter or taller. Raises PictureError
+    if another large mark does not belong to the figure, or if the sheet has only a pattern.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     inner = masses * [not on_edge[mark.label] for mark in marks]

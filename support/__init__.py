@@ -1,4 +1,4 @@
-"""Helpers for training and testing. Import them before TensorFlow, which reads these variables."""
+"""Sets environment variables that TensorFlow reads at import. So import this package first."""
 
 import os
 

@@ -66,8 +66,8 @@ def newest_first(model_dir):
 
 
 def check_current_exists(model_dir):
-    """Raises CheckpointError if the current checkpoint that the file `checkpoint` names is neither
-    in the folder nor in the file's list. Warns of a checkpoint.txt, which Notepad likes to make.
+    """Checks the current checkpoint, which the file `checkpoint` names. Raises CheckpointError if
+    it is neither in the folder nor in the file's list. Warns of a checkpoint.txt, made by Notepad.
     """
     path, found = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
     if os.path.exists(path + '.txt'):
@@ -223,7 +223,7 @@ class Manager:
         # a second Saver in this folder replaces the list by its own
         paths = dict.fromkeys([*self._listed, *last.all_model_checkpoint_paths, path])
         paths = [other for other in paths if self._files(other)]
-        # the new checkpoint goes last, the former one before it, even if that is an old step
+        # the new checkpoint goes last, the previously current one (its step may be low) before it
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
         old = ours[: -saver.as_saver_def().max_to_keep]

@@ -78,7 +78,7 @@ def _cell(digits, paper, ink):
 
 
 def _squares(images):
-    """Returns images as squares [n, side, side, 1 or 3]. Drops the excess if they fill none."""
+    """Returns images as squares [n, side, side, 1 or 3]. Drops pixels that exceed the square."""
     pixels = np.reshape(images, (len(images), -1))
     channels = 1 if np.sqrt(pixels.shape[1] / 3) % 1 else 3
     side = int(np.sqrt(pixels.shape[1] / channels))

@@ -83,7 +83,7 @@ class _EventFile:
         self._folder, self._path, self._failed = folder, None, False
 
     def begin(self, step):
-        """Makes TensorBoard drop the points of `step` and later, abandoned steps."""
+        """Makes TensorBoard drop all points from `step` on: these steps were abandoned."""
         self._add(step, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
     def add(self, step, scalars, name, images):

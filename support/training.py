@@ -69,7 +69,8 @@ class Run:
             # a signal may have ended the steps, or another Saver's checkpoint may be current
             if self.end and step and not self._manager.is_current(step):
                 self.save(step)
-            if signals and step != self.end:  # comes first: Ctrl-C also ends the tee of `| tee log`
+            # before print_error: with `| tee log`, Ctrl-C also ends tee, so that print fails too
+            if signals and step != self.end:
                 saved = f'stopped; step {step} is saved in {self._manager.folder}'
                 interrupted = Interrupted(f'{saved}, run the same command again to go on')
                 interrupted.exit_status = 128 + signals[0]
