@@ -32,7 +32,7 @@ def get_weight(shape, regularizer):
     'losses'. tf.contrib.layers.l2_regularizer(regularizer)(w) computed the same.
     """
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1))
-    if regularizer is not None:  # large weights could fit the noise, so they increase the loss
+    if regularizer is not None:  # against overfitting: large weights increase the loss
         tf.add_to_collection('losses', regularizer * tf.nn.l2_loss(w))
     return w
 

@@ -28,7 +28,7 @@ from .photo import PictureError
 FORM = 28  # pixels, both ways
 BOX = 20  # pixels of the larger side of a digit in the form
 LINE = 2.5  # pixels of the form: the thickness of lines
-FINE = 120  # pixels of the larger side of the figure while its lines are grown or peeled
+FINE = 120  # pixels of the larger side of the figure while its lines are made thicker or thinner
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
 WINDOW = 1 / 4  # of that side: a square of this side always contains some paper
 LIGHT = 1 / 3  # of that side: a square of this side has even light
@@ -37,12 +37,12 @@ NEAR = 1 / 100  # of that side: ink closer than twice this belongs to one mark
 FAINTEST = 0.08  # ink of the palest pen
 BLACK = 0.4  # of the ink of a line: a pixel with more is black
 
-# fractions of the height or the larger side of the figure
+# BESIDE to OTHER: fractions of the height or the larger side of the figure
 BESIDE, ABOVE = 0.35, 0.5  # the widest gap between the figure and a stroke of it
 STROKE = 0.4  # the tallest stroke beside the figure
 OTHER = 0.2  # the larger side of the smallest other figure
 DIRT = 0.03  # of the largest mark's ink: a mark with less is dirt
-INNER = 0.2  # of the largest mark's ink: a mark inside the sheet with more is the figure
+INNER = 0.2  # of the largest mark's ink: if a mark that touches no edge has more, it is the figure
 PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a pattern
 
 
@@ -58,7 +58,8 @@ def digit(picture):
 def one_channel(picture):
     """Returns the grey levels, 0 to 1, of a picture.
 
-    Colours are projected onto the first principal component of their details: blue on red shows.
+    Colours are projected onto the first principal component of their details, so that blue on red
+    is visible.
     """
     if picture.ndim == 2:
         return picture / np.float32(255)
@@ -81,7 +82,7 @@ def ink_of(grey):
 
 
 def is_dark(grey):
-    """Returns whether the ink is dark: it covers less of the sheet and its edges than the paper."""
+    """Returns whether the ink is dark: the dark part covers less of the sheet and its edges."""
     detail = grey - ndimage.uniform_filter(grey, int(LIGHT * max(grey.shape)))
     bright = detail > threshold_otsu(detail)
     ring = np.ones(grey.shape, bool)
@@ -90,7 +91,7 @@ def is_dark(grey):
 
 
 def without_rules(ink):
-    """Returns the ink without the lines of ruled and squared paper, and of a window's frame.
+    """Returns the ink without lines of ruled and squared paper, or of a window's frame in a screenshot.
 
     Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. Its typical ink
     is subtracted along its whole length, so that strokes across the line stay.
@@ -145,7 +146,7 @@ def figure_in(ink):
 
 
 def is_beside(mark, on_edge, shape):
-    """Returns whether a mark is not on the sheet: it follows an edge, or goes across or around it.
+    """Returns whether a mark is not on the sheet: it follows an edge, crosses the sheet or frames it.
 
     on_edge: how many of its pixels are on the same edge.
     """
@@ -212,7 +213,7 @@ def in_form(ink, figure):
 
 
 def of_one_thickness(black):
-    """Returns a black figure with its lines grown or peeled to LINE: they keep their shape."""
+    """Returns a black figure with its lines made as thick as LINE. They keep their shape."""
     size = max(cropped(black).shape)
     black = np.pad(black, FINE // 8, 'constant')
     skeleton, depth = skeletonize(black), ndimage.distance_transform_edt(black)

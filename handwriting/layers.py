@@ -109,9 +109,9 @@ def _found(x):
         kind = 'pool' if tensor.op.type in POOLINGS else {3: 'conv', 1: 'fc'}.get(len(shape))
         if batch is None and kind and None not in shape and x.graph.is_fetchable(tensor):
             number = 1 + sum(name.startswith(kind) for name in found)
-            found['%s%d' % (kind, number)] = tensor
+            found[f'{kind}{number}'] = tensor
         else:
-            undrawn.append('%s %s' % (op.name, tensor.shape))
+            undrawn.append(f'{op.name} {tensor.shape}')
     return found, undrawn
 
 
@@ -152,13 +152,14 @@ def drawn(values):
     *layers, _, (_, probabilities) = values.items()
     strips = []
     for name, array in layers:
-        strips += [_line('%s  %s' % (name, ' x '.join(map(str, array.shape)))), _maps(array)]
-    strips.append(_line('probabilities  %d' % len(probabilities)))
+        shape = ' x '.join(map(str, array.shape))
+        strips += [_line(f'{name}  {shape}'), _maps(array)]
+    strips.append(_line(f'probabilities  {len(probabilities)}'))
     for label, probability in enumerate(probabilities):
         ink = ORANGE if label == probabilities.argmax() else BLUE
         bar = Image.new('RGB', (WIDTH - 100, LINE - GAP), CELL)
         bar.paste(ink, (0, 0, int(round(bar.width * probability)), bar.height))
-        strips.append(_line(str(label), ink, '%.1f%%' % (100 * probability)))
+        strips.append(_line(str(label), ink, f'{100 * probability:.1f}%'))
         strips[-1].paste(bar, (24, 0))
     height = sum(strip.height for strip in strips)
     sheet, top = Image.new('RGB', (WIDTH + 2 * MARGIN, height + 2 * MARGIN), PAPER), MARGIN

@@ -45,8 +45,8 @@ def read(path):
         with open(path, 'rb') as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        line = 'cannot be read (%s); name a picture' % error.strerror
-        raise PictureError('file', line) from error
+        text = f'cannot be read ({error.strerror}); name a picture'
+        raise PictureError('file', text) from error
     if len(content) > MAX_BYTES:
         raise PictureError('large', 'has more than 64 MB; save it smaller')
     return content

@@ -52,9 +52,9 @@ class Server(socketserver.ThreadingTCPServer):
         try:
             super().__init__(('127.0.0.1', port), Handler)
         except OSError as error:
-            line = 'port %d: cannot be used (%s); give another one with --port'
-            raise PortError(line % (port, error.strerror)) from error
-        self.address = 'http://127.0.0.1:%d/' % self.server_address[1]
+            problem = f'port {port}: cannot be used ({error.strerror})'
+            raise PortError(f'{problem}; give another one with --port') from error
+        self.address = f'http://127.0.0.1:{self.server_address[1]}/'
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], OSError):  # the client went away
@@ -113,7 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             content = answer(body)
         except Exception as error:  # a mistake of ours: the page shows a line and goes on
             traceback.print_exc()
-            self.send_error(500, explain='%s: %s' % (type(error).__name__, error))
+            self.send_error(500, explain=f'{type(error).__name__}: {error}')
         else:
             self._send(OCTETS, content)
 

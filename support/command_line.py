@@ -76,8 +76,8 @@ def parse_testing(interval, model_dir):
 def launch(main, niceness=0):
     """Calls main() and ends the process. Its result is the exit status. An error becomes one line.
 
-    niceness: how far the process lowers its own priority. In a notebook or a console, the process
-    goes on, and launch returns the status.
+    niceness: how far the process lowers its own priority. In a notebook or at Python's interactive
+    prompt, launch does not end the process, but returns the status.
     """
     is_ours = not hasattr(sys, 'ps1')
     if is_ours and hasattr(os, 'nice'):  # not on Windows

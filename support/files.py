@@ -73,7 +73,7 @@ def _lock(file, hold):
 
 
 def write(path, content):
-    """Replaces a file's content in one step and flushes it to disk, unless it is the same.
+    """Replaces a file's content in one step and flushes the file to disk. Leaves equal content.
 
     Raises an OSError with the file's name. The file is then as before.
     """

@@ -33,7 +33,7 @@ class Training:
 
     def add(self, step, loss):
         """Adds a step's numbers, and the first convolution's kernels after the step. The cross
-        entropy is the loss, from before the update, minus the L2 terms after it.
+        entropy is the loss (before the update) minus the L2 terms (after the update).
         """
         values = self._sess.run(self._fetches)
         now = time.monotonic()
