@@ -91,7 +91,7 @@ def is_dark(grey):
 
 
 def without_rules(ink):
-    """Returns the ink without lines of ruled and squared paper, or of a window's frame in a screenshot.
+    """Returns the ink without the lines of ruled and squared paper, and of a screenshot's frame.
 
     Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. Its typical ink
     is subtracted along its whole length, so that strokes across the line stay.
@@ -146,7 +146,7 @@ def figure_in(ink):
 
 
 def is_beside(mark, on_edge, shape):
-    """Returns whether a mark is not on the sheet: it follows an edge, crosses the sheet or frames it.
+    """Returns whether a mark is beside the sheet: along an edge, across the sheet, or around it.
 
     on_edge: how many of its pixels are on the same edge.
     """
