@@ -101,8 +101,8 @@ def backward(mnist, seed=None, bfloat16=False):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
-            # The current checkpoint replaces the initial values. These two functions replace
-            # TensorFlow's and also handle damaged files.
+            # The current checkpoint replaces the initial values. The two functions of `checkpoints`
+            # do what TensorFlow's functions do, and also handle damaged files.
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)

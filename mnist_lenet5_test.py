@@ -53,7 +53,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
         ema_restore = ema.variables_to_restore()
         saver = tf.train.Saver(ema_restore)
 
-        # True for each digit that is read correctly; the mean of these, as 0 or 1, is the accuracy
+        # True for each digit that is read correctly. True counts as 1. The mean is the accuracy.
         correct_prediction = tf.equal(tf.argmax(y, 1), tf.argmax(y_, 1))
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 

@@ -108,7 +108,7 @@ def verdict(results, row):
     gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])
     if min(gains) <= 0 <= max(gains) or abs(gains.mean()) <= np.ptp(list(baseline.values())):
         return 'not to be seen here'
-    return 'borne out' if gains.mean() > 0 else 'the other way round'
+    return 'confirmed' if gains.mean() > 0 else 'the other way round'
 
 
 def table(results):

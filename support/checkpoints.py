@@ -183,8 +183,8 @@ class Manager:
     def save(self, saver, sess, step):
         """Saves all variables as of `step`. Keeps the saver's max_to_keep checkpoints.
 
-        Raises CheckpointError if the folder cannot be written to, files.LockError if it was deleted
-        and another training has it now. The earlier checkpoints are then as before.
+        Raises CheckpointError if the folder cannot be written to, and files.LockError if the folder
+        was deleted and another training now uses it. The earlier checkpoints do not change then.
         """
         self._try_repeatedly(self._save, saver, sess, step)
 

@@ -7,7 +7,8 @@
             ...                                            # train: step i + 1
             run.save(i + 1, loss)                          # a checkpoint, a point on the curves
 
-Leaving the `with` saves the last step, releases the lock and raises Interrupted after a signal.
+Leaving the `with` saves the last step and releases the lock. If a signal ended the training early,
+it raises Interrupted.
 """
 
 import contextlib
@@ -69,7 +70,7 @@ class Run:
             # a signal may have ended the steps, or another Saver's checkpoint may be current
             if self.end and step and not self._manager.is_current(step):
                 self.save(step)
-            # before print_error: with `| tee log`, Ctrl-C also ends tee, so that print fails too
+            # check this before print_error: with `| tee log`, Ctrl-C also ends tee, and print fails
             if signals and step != self.end:
                 saved = f'stopped; step {step} is saved in {self._manager.folder}'
                 interrupted = Interrupted(f'{saved}, run the same command again to go on')

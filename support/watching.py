@@ -24,7 +24,7 @@ class Watcher:
 
     def get_checkpoint_state(self, model_dir):
         """Returns the result of checkpoints.get_checkpoint_state. If there is no checkpoint, waits
-        for one if `wait` is set or one was restored before; otherwise returns None.
+        for one, but only if `wait` is set or a checkpoint was restored before. Else returns None.
         """
         while True:
             ckpt = checkpoints.get_checkpoint_state(model_dir)
@@ -42,7 +42,7 @@ class Watcher:
         folder changes meanwhile. Raises checkpoints.CheckpointError.
         """
         folder, current = os.path.split(ckpt.model_checkpoint_path)
-        # read before restoring: if another checkpoint replaces this one now, it counts as new
+        # read before restoring: a checkpoint that replaces this one meanwhile will count as new
         state, restored = _state(folder), _state(folder, current + '.')
         if state == self._damaged or restored in self._restored:
             return False

@@ -53,7 +53,7 @@ def test_accuracies_are_those_of_the_test_script(experiments, tmp_path, monkeypa
 @pytest.mark.parametrize(
     'row, said',
     [
-        ((0.5, 0.6), 'borne out'),
+        ((0.5, 0.6), 'confirmed'),
         ((0.9, 0.9), 'not to be seen here'),  # the gains are not larger than the spread
         ((0.5, 0.95), 'not to be seen here'),  # the seeds do not agree
         ((1.5, 1.6), 'the other way round'),
