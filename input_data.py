@@ -132,7 +132,7 @@ class DataSet:
         return self._scaled(self._stored.take(chosen, axis=0)), self._labels.take(chosen, axis=0)
 
     def seek(self, position, seed):
-        """Moves to where a new DataSet with `seed` (an int) would be after `position` examples.
+        """Takes the state that a new DataSet with `seed` (an int) has after `position` examples.
 
         Every move takes the time of one shuffle.
         """
@@ -240,7 +240,7 @@ def dense_to_one_hot(labels_dense, num_classes):
 
 
 def _here_or_beside(train_dir):
-    """Returns `train_dir`, or the one beside this file if only that one exists and is complete."""
+    """Returns `train_dir`, or, if it is missing, a complete folder of its name beside this file."""
     beside = os.path.abspath(os.path.join(os.path.dirname(__file__), train_dir))
     if os.path.exists(train_dir) or not all(_find(beside, name) for name in MNIST_MD5):
         return train_dir

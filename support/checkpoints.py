@@ -223,7 +223,7 @@ class Manager:
         # a second Saver in this folder replaces the list by its own
         paths = dict.fromkeys([*self._listed, *last.all_model_checkpoint_paths, path])
         paths = [other for other in paths if self._files(other)]
-        # the new checkpoint goes last, the previously current one (its step may be low) before it
+        # the new checkpoint goes last, and the previously current one goes before it
         paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
         ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
         old = ours[: -saver.as_saver_def().max_to_keep]
