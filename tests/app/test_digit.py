@@ -3,18 +3,15 @@
 A trained network reads each test digit as it is, and on each kind of sheet.
 """
 
-from support import checkpoints
-
 import numpy as np
 import pytest
 import sheets
-import tensorflow.compat.v1 as tf
 from helpers import DATA, before_calls
 from numpy.random import RandomState
 from scipy import ndimage
+from test_live import ask, live_of
 
 import input_data
-import mnist_lenet5_forward
 from handwriting import digit as module
 from handwriting.photo import PictureError
 
@@ -26,14 +23,9 @@ MOST = {'place': 3, 'scale': 3, 'lit': 6, 'colour': 3, 'thickness': 11, 'ruled':
 
 @pytest.fixture(scope='module')
 def read(trained):
-    """read(digits): what the network reads."""
-    with tf.Graph().as_default(), tf.Session() as sess:
-        x = tf.placeholder(tf.float32, [None, 28, 28, 1])
-        y = mnist_lenet5_forward.forward(x, False, None)
-        shadows = tf.train.ExponentialMovingAverage(0.99).variables_to_restore()
-        ckpt = checkpoints.get_checkpoint_state(trained)
-        checkpoints.restore(tf.train.Saver(shadows), sess, ckpt, shadows)
-        yield lambda digits: sess.run(y, {x: np.array(digits)[..., np.newaxis]}).argmax(axis=1)
+    """read(digit): what the network reads on a digit in the form."""
+    newest = live_of(trained)
+    return lambda digit: ask(newest, '/input', digit.tobytes())[1]['logits'].argmax()
 
 
 def as_read(picture):
@@ -46,8 +38,8 @@ def as_read(picture):
 
 def rightly(read, pictures, labels):
     """Which pictures the network reads rightly. None that is refused."""
-    digits, reasons = zip(*map(as_read, pictures))
-    return (read(digits) == labels) & [reason is None for reason in reasons]
+    found = zip(map(as_read, pictures), labels)
+    return np.array([reason is None and read(form) == label for (form, reason), label in found])
 
 
 @pytest.mark.parametrize('kind', MOST)
@@ -55,7 +47,7 @@ def test_sheets(read, kind):
     """Digits are lost that are read rightly as they are, and wrongly or not on the sheet."""
     random = RandomState(0)
     right = rightly(read, [getattr(sheets, kind)(digit, random) for digit in DIGITS], LABELS)
-    lost = ((read(DIGITS) == LABELS) & ~right).sum()
+    lost = ((list(map(read, DIGITS)) == LABELS) & ~right).sum()
     print('%s: %d of %d' % (kind, lost, N))
     assert lost <= MOST[kind]
 

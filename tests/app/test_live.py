@@ -30,7 +30,9 @@ def live_of(model, save=False):
         if save:
             sess.run(tf.global_variables_initializer())
             saver.save(sess, str(model / 'mnist_model'), 1)
-        return live.NewestCheckpoint(str(model), network, saver, shadows)
+        found = live.NewestCheckpoint(str(model), network, saver, shadows)
+    found.update()
+    return found
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def assert_refused(key, text, function, argument):
 def assert_as_levels(image, kind, **options):
     found = photo.decode(encoded(image, kind, **options))
     assert found.dtype == np.uint8 and found.shape[:2] == LEVELS.shape
-    assert np.abs(np.atleast_3d(found) - LEVELS[..., np.newaxis].astype(float)).mean() < 4
+    assert np.abs(np.atleast_3d(found) - LEVELS[..., np.newaxis].astype(float)).mean() < 0.8
 
 
 @pytest.mark.parametrize('kind', sorted(KINDS))
