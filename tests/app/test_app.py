@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import reference
 import sheets
-from helpers import DATA, ROOT, write_checkpoint
+from helpers import ROOT, write_checkpoint
 from PIL import ImageColor
+from test_digit import LABELS, drawn
 from test_layers import FOUND, changed, normalized
 from test_live import ask, live_of
 
-import input_data
 import mnist_lenet5_app
 import mnist_lenet5_backward
 import mnist_lenet5_forward
@@ -36,13 +36,11 @@ except ImportError:  # without it the page is not tested
     Chrome = None
 
 SCRIPT = os.path.join(ROOT, 'mnist_lenet5_app.py')
-TEST = input_data.read_data_sets(DATA, one_hot=True).test
 
 
 def picture(i):
     """A PNG file of the i-th test digit on a sheet."""
-    ink = sheets.drawn(TEST.images[i].reshape(28, 28), 240, 320, 120, np.random.RandomState(i))
-    return pictures.png(sheets.levels_of(1 - 0.85 * ink))
+    return pictures.png(drawn(i))
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def test_files(run, trained, tmp_path):
     status, out, err = run(*paths, '--model_dir', trained)
     assert status == 1
     found = [re.fullmatch(r'(.+): (\d) \((\d+\.\d)%\)', line).groups() for line in out]
-    expected = zip([0, 1, 3, 5], TEST.labels[:4].argmax(axis=1))
+    expected = zip([0, 1, 3, 5], LABELS)
     escaped = [str(path).replace('\u6570', r'\u6570') for path in paths]
     assert [line[:2] for line in found] == [(escaped[i], str(digit)) for i, digit in expected]
     assert all(10 <= float(percent) <= 100 for _, _, percent in found)
@@ -86,16 +84,14 @@ def test_no_checkpoint(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'line',
     ['--layers x.png', '--layers x.png a.png b.png', '--layers x.jpg a.png', '--model_dir', '--no']
-    + ['--port 0', '--port 65536', '--port x'],
+    + ['--port 0', '--port 65536', '--port x', '--help'],
 )
-def test_wrong_usage(line, run, capsys):
+def test_usage(line, run, capsys):
     with pytest.raises(SystemExit) as caught:
         run(*line.split())
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith('usage: ')
-    with pytest.raises(SystemExit):
-        run('--help')
-    assert '(%d)' % mnist_lenet5_app.PORT in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert (caught.value.code, '(%d)' % mnist_lenet5_app.PORT in out) in [(2, False), (0, True)]
+    assert err.startswith('usage: ') == (line != '--help')
 
 
 @pytest.mark.parametrize('missing', ['PIL', 'scipy', 'skimage'])
@@ -146,12 +142,13 @@ def driver():
         yield driver
 
 
+ENTRIES = "return performance.getEntriesByType('resource')"  # by their beginnings
+
+
 @pytest.fixture(scope='module')
 def serving(trained):
-    newest = live_of(trained)
-    newest.update()
     with server.Server(0, None) as found:
-        found.newest = newest
+        found.newest = live_of(trained)
         threading.Thread(target=found.serve_forever, daemon=True).start()
         yield found
         found.shutdown()
@@ -159,10 +156,13 @@ def serving(trained):
 
 @pytest.fixture
 def page(driver, serving):
-    """The driver, with the page of the trained network open anew."""
+    """The driver, with the page of the trained network open anew. It asks one thing at a time."""
     serving.answers = dict(serving.newest.answers)
     driver.get(serving.address)
     yield driver
+    fetched = [e for e in driver.execute_script(ENTRIES) if e['initiatorType'] == 'fetch']
+    times = [time for entry in fetched for time in (entry['startTime'], entry['responseEnd'])]
+    assert times == sorted(times)
     driver.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
     driver.get('about:blank')
     assert not [entry for entry in driver.get_log('browser') if entry['level'] == 'SEVERE']
@@ -187,35 +187,30 @@ def read(page):
     return text(page, 'read').strip().split('\n')[0].strip()
 
 
-def requests(page):
-    """The paths that the page has asked for."""
-    names = "return performance.getEntriesByType('resource').map(entry => entry.name)"
-    return {name.replace(page.current_url, '/') for name in page.execute_script(names)}
+def paths(page):
+    """What the page has asked for."""
+    return [entry['name'].replace(page.current_url, '/') for entry in page.execute_script(ENTRIES)]
 
 
-STROKES = {  # their points, in pixels from the middle of the field
-    '1': [[(0, -100), (0, 100)]],
-    '2': [[(-70, -70), (-35, -105), (35, -105), (70, -35), (0, 35), (-70, 105), (70, 105)]],
-    '4': [[(-50, -105), (-70, 0), (70, 0)], [(50, -105), (40, 110)]],
-    '7': [[(-70, -95), (70, -95), (0, 0), (-28, 110)]],
-}
+WAYS = dict(sheets.STROKES)  # one for each digit
 
 
-def draw(page, strokes, kind='mouse'):
+def draw(page, way, kind='mouse'):
     """Draws by the mouse or, for 'touch', with a finger."""
     pen = page.find_element('id', 'pen')
     hand = ActionChains(page, duration=20, devices=[PointerInput(kind, kind)])
-    for first, *others in strokes:
-        hand.move_to_element_with_offset(pen, *first).click_and_hold()
-        for point in others:
+    for stroke in way.split('/'):
+        points = (3 * np.array(stroke.split(), int) - 150).reshape(-1, 2).tolist()
+        hand.move_to_element_with_offset(pen, *points[0]).click_and_hold()
+        for point in points[1:]:
             hand.move_to_element_with_offset(pen, *point)
         hand.release()
     hand.perform()
 
 
 def draw_and_wait(page, digit, kind='mouse'):
-    draw(page, STROKES[digit], kind)
-    until(lambda: read(page) == digit, 'the %s is read' % digit)
+    draw(page, WAYS[digit], kind)
+    until(lambda: read(page) == str(digit), 'the %d is read' % digit)
 
 
 def take(page, i, how='take(file)'):
@@ -229,22 +224,20 @@ def take(page, i, how='take(file)'):
 def test_drawn_digits_are_read(page, serving):
     """While one draws, by one request at a time, and by nothing from elsewhere."""
     most, drawing = serving.answers['/drawing']
-    one, bodies = threading.Lock(), []
-
-    def slow(body):
-        assert one.acquire(blocking=False)
-        bodies.append(body)
-        time.sleep(0.03)
-        one.release()
-        return drawing(body)
-
-    serving.answers['/drawing'] = most, slow
-    for digit, kind in [*zip(STROKES, ['mouse'] * 4), ('4', 'touch')]:
+    serving.answers['/drawing'] = most, lambda body: time.sleep(0.03) or drawing(body)
+    for digit, kind in (1, 'mouse'), (2, 'mouse'), (7, 'mouse'), (4, 'touch'):
         draw_and_wait(page, digit, kind)
         page.find_element('id', 'clear').click()
         assert read(page) == ''
-    assert len(bodies) > 12
-    assert requests(page) == {'/style.css', '/words.js', '/page.js', '/step', '/drawing'}
+    assert paths(page).count('/drawing') > 12
+    assert {*paths(page)} == {'/style.css', '/words.js', '/page.js', '/step', '/drawing'}
+    serving.answers['/drawing'] = most, lambda body: [][0]
+    draw(page, WAYS[7])
+    wait_for(page, 'error', 'IndexError')
+    assert 'step 300' in text(page, 'status')
+    page.get_log('browser')  # which has the status 500
+    page.find_element('id', 'clear').click()
+    assert text(page, 'error') == ''
 
 
 def test_undo_and_keyboard(page):
@@ -252,13 +245,13 @@ def test_undo_and_keyboard(page):
     body = page.find_element('tag name', 'body')
     top = "return $('bars').getBoundingClientRect().top"
     doubtful = "return getComputedStyle($('layers').parentNode).opacity < 1"
-    draw_and_wait(page, '7')
+    draw_and_wait(page, 7)
     before = page.execute_script(top)
     page.execute_script(
         'window.held = []; const real = setTimeout;'
         'setTimeout = (f, ms) => ms === 1000 ? held.push(f) : real(f, ms)'
     )
-    draw(page, [[(-140, -100), (-140, 100)]])
+    draw(page, '3 10 3 90')
     until(lambda: page.execute_script(doubtful), 'two strokes are two figures')
     assert (text(page, 'error'), read(page)) == ('', '7')
     page.execute_script('held.forEach(f => f())')
@@ -277,7 +270,7 @@ def test_what_comes_and_goes_shows_without_a_reload(page, serving, tmp_path):
     newest = live_of(tmp_path / 'model')
     serving.answers = newest.answers
     wait_for(page, 'status', 'no checkpoint yet')
-    draw(page, STROKES['7'])
+    draw(page, WAYS[7])
     for step in 1, 101:
         before = text(page, 'bars')
         parameters = reference.initial_parameters(step)
@@ -313,18 +306,7 @@ def test_photos(page, run, trained, tmp_path):
         page.execute_script("take(new File([new Uint8Array(arguments[0])], 'x.png'))", size)
         wait_for(page, 'error', part)
         assert read(page) == ''
-
-
-def test_an_error_of_ours(page, serving):
-    serving.answers['/drawing'] = 100000, lambda body: [][0]
-    draw(page, STROKES['7'])
-    wait_for(page, 'error', 'IndexError')
-    assert 'step 300' in text(page, 'status')
-    serving.answers = serving.newest.answers
-    page.get_log('browser')  # which has the status 500
-    page.find_element('id', 'clear').click()
-    assert text(page, 'error') == ''
-    draw_and_wait(page, '7')
+    assert paths(page).count('/picture') == 4  # once for each
 
 
 SUMS = """return arguments[0].map(asked => {
@@ -366,6 +348,7 @@ def test_sums(page, serving):
             padded = np.pad(under, [(2, 2), (2, 2), (0, 0)], 'constant')
             for (_, k, row, column), (tables, line) in zip(asked, sums(page, asked)):
                 assert near(line[-1], values[name][row, column, k])
+                assert len(tables) == (3 if name == 'conv1' else 2 if name == 'pool2' else 1)
                 if 'pool' in name:
                     four = under[2 * row : 2 * row + 2, 2 * column : 2 * column + 2, k]
                     assert near(tables[0], four.ravel()) and line.pop(0) == max(tables[0])
@@ -406,7 +389,7 @@ def test_the_sum_of_a_pixel_is_shown(page):
     sizes = "return [...$('sight').querySelectorAll('*')].map(e => getComputedStyle(e).fontSize)"
     assert min(float(size[:-2]) for size in page.execute_script(sizes)) >= 11
     assert not page.find_elements('css selector', 'canvas:not([aria-label])')
-    assert requests(page) <= {'/step'}
+    assert {*paths(page)} <= {'/step'}
     page.find_element('id', 'clear').click()
     assert text(page, 'total') == '' and page.find_element('id', 'hint').is_displayed()
 
@@ -416,9 +399,7 @@ def test_a_changed_network(page, serving, run, monkeypatch, tmp_path):
     monkeypatch.setattr(
         mnist_lenet5_forward, 'forward', lambda x, *_: changed(x, norm=normalized, classes=5)
     )
-    newest = live_of(tmp_path / 'model', save=True)
-    newest.update()
-    serving.answers = newest.answers
+    serving.answers = live_of(tmp_path / 'model', save=True).answers
     take(page, 0)
     assert page.execute_script('return Object.keys(layers)') == FOUND
     assert len(page.find_elements('css selector', '#bars button')) == 5
