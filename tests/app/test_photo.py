@@ -51,16 +51,13 @@ def test_a_photo_on_its_side_or_in_a_mirror_stands_upright(orientation):
     assert_as_levels(image, 'JPEG', exif=exif.tobytes())
 
 
-def test_what_is_transparent_lies_on_white():
+def test_what_is_transparent_lies_on_white_and_what_is_deep_is_scaled():
     pixels = np.dstack([0 * LEVELS, 0 * LEVELS, 0 * LEVELS, 255 - LEVELS])
     assert_as_levels(Image.fromarray(pixels), 'PNG')
     palette = Image.fromarray(LEVELS // 255).convert('P')
     palette.putpalette([0] * 768)  # black ink, and black that is transparent
     for kind in 'PNG', 'GIF':
         assert_as_levels(palette, kind, transparency=1)
-
-
-def test_16_bits_and_floats_are_scaled():
     assert_as_levels(Image.fromarray(LEVELS.astype(np.uint16) * 200 + 500), 'PNG')
     assert_as_levels(Image.fromarray(LEVELS / np.float32(255)), 'TIFF')
 
