@@ -173,13 +173,10 @@ def stroked(digit, random):
     for stroke in ways[random.randint(len(ways))].split('/'):
         points = np.array(stroke.split(), float).reshape(-1, 2) / 100 - 0.5
         points += random.uniform(-0.025, 0.025, points.shape)
-        x, y = smooth(points.dot(matrix) + size / 2 + place).astype(int).T
+        # quadratic splines between the points, as the page draws them
+        degree = min(2, len(points) - 1)
+        knots = np.clip(np.arange(-degree, len(points) + 1), 0, len(points) - degree)
+        spline = BSpline(knots, points.dot(matrix) + size / 2 + place, degree)
+        x, y = spline(np.linspace(0, knots[-1], 400)).astype(int).T
         is_paper[np.clip(y, 0, side - 1), np.clip(x, 0, side - 1)] = False
     return levels_of(1 - np.clip(pen / 2 + 0.5 - ndimage.distance_transform_edt(is_paper), 0, 1))
-
-
-def smooth(points):
-    """Returns 400 points of the spline that the page draws: quadratic, between the points."""
-    degree = min(2, len(points) - 1)
-    knots = np.clip(np.arange(-degree, len(points) + 1), 0, len(points) - degree)
-    return BSpline(knots, points, degree)(np.linspace(0, knots[-1], 400))

@@ -368,20 +368,16 @@ def test_sums(page, serving):
             assert near(line[2], terms[10:-10].sum()) and near(line[4], values['logits'][k])
             assert [sum(tables[0]), sum(tables[1])] == line[:2] and sum(line[:4]) == line[4]
         assert len(page.find_elements('css selector', '#layers i')) == 21  # the twenty in fc1
-
-
-def test_the_sum_of_a_pixel_is_shown(page):
-    """By keys and pointer, and no request is made for it."""
-    take(page, 4)
-    page.execute_script('performance.clearResourceTimings()')
+    # by keys and pointer, and no request is made for it
+    page.execute_script('pixel = null; performance.clearResourceTimings()')
     keys = [*[Keys.ARROW_UP] * 3, '+', *[Keys.ARROW_LEFT] * 3]  # the first comes to the middle
     page.find_element('id', 'conv1').send_keys(*keys)
     assert text(page, 'total').startswith('row 13, column 12: 25 products + bias ')
     assert text(page, 'mapnumber') == 'map 2'
     page.find_element('id', 'pool2').send_keys(Keys.ARROW_RIGHT)
     assert text(page, 'total').startswith('row 4, column 4: the largest of four of conv2: ')
-    near = page.find_element('id', 'near')
-    ActionChains(page, duration=20).move_to_element_with_offset(near, -65, 65).perform()
+    enlarged = page.find_element('id', 'near')
+    ActionChains(page, duration=20).move_to_element_with_offset(enlarged, -65, 65).perform()
     assert text(page, 'total').startswith('row 7, column 1: ')
     bar = page.find_elements('css selector', '#bars button')[3]
     ActionChains(page, duration=20).move_to_element(bar).perform()
