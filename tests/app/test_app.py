@@ -15,14 +15,13 @@ from support import pictures
 
 import numpy as np
 import pytest
-import reference
 import sheets
-from helpers import ROOT, write_checkpoint
+from helpers import ROOT
 from PIL import ImageColor
 from skimage.color import rgb2xyz
 from test_digit import LABELS, drawn
 from test_layers import FOUND, changed, normalized
-from test_live import ask, live_of
+from test_live import ask, live_of, save
 
 import mnist_lenet5_app
 import mnist_lenet5_backward
@@ -56,7 +55,7 @@ def run(monkeypatch, capsys):
     return run
 
 
-def test_files(run, trained, tmp_path):
+def test_files(run, trained, tmp_path, monkeypatch):
     """A line for each, in their order, also for those that cannot be read or whose name cannot."""
     sys.stdout.reconfigure(encoding='ascii')
     names = ['0.png', '\u6570.png', 'x.png', '2.png', 'y.png', '3.png']
@@ -72,13 +71,8 @@ def test_files(run, trained, tmp_path):
     assert [line[:2] for line in found] == [(escaped[i], str(digit)) for i, digit in expected]
     assert all(10 <= float(percent) <= 100 for _, _, percent in found)
     assert [line.split(': ')[:2] for line in err] == [['error', str(paths[i])] for i in (2, 4)]
-
-
-def test_no_checkpoint(run, tmp_path, monkeypatch):
-    """Also in a notebook, whose stdout cannot be configured."""
-    monkeypatch.setattr(sys, 'stdout', io.StringIO())
-    (tmp_path / '0.png').write_bytes(picture(0))
-    assert run(tmp_path / '0.png', '--model_dir', tmp_path / 'model')[0] == 1
+    monkeypatch.setattr(sys, 'stdout', io.StringIO())  # as in a notebook, it cannot be configured
+    assert run(paths[0], '--model_dir', tmp_path / 'model')[0] == 1
     assert sys.stdout.getvalue() == 'No checkpoint file found\n'
 
 
@@ -91,8 +85,10 @@ def test_usage(line, run, capsys):
     with pytest.raises(SystemExit) as caught:
         run(*line.split())
     out, err = capsys.readouterr()
-    assert (caught.value.code, '(%d)' % mnist_lenet5_app.PORT in out) in [(2, False), (0, True)]
-    assert err.startswith('usage: ') == (line != '--help')
+    if line == '--help':
+        assert caught.value.code == 0 and '(%d)' % mnist_lenet5_app.PORT in out
+    else:
+        assert caught.value.code == 2 and err.startswith('usage: ')
 
 
 @pytest.mark.parametrize('missing', ['PIL', 'scipy', 'skimage'])
@@ -274,9 +270,7 @@ def test_what_comes_and_goes_shows_without_a_reload(page, serving, tmp_path):
     draw(page, WAYS[7])
     for step in 1, 101:
         before = text(page, 'bars')
-        parameters = reference.initial_parameters(step)
-        write_checkpoint(tmp_path / 'model', step, parameters, parameters)
-        newest.update()
+        save(newest, step)
         wait_for(page, 'status', 'step %d' % step)
         until(lambda before=before: text(page, 'bars') != before, 'the drawing is read anew')
     page.execute_cdp_cmd('Network.enable', {})

@@ -31,15 +31,14 @@ def live_of(model, save=False):
             sess.run(tf.global_variables_initializer())
             saver.save(sess, str(model / 'mnist_model'), 1)
         found = live.NewestCheckpoint(str(model), network, saver, shadows)
+    found.model = model
     found.update()
     return found
 
 
 @pytest.fixture
 def newest(tmp_path):
-    found = live_of(tmp_path / 'model')
-    found.model = tmp_path / 'model'
-    return found
+    return live_of(tmp_path / 'model')
 
 
 def save(newest, step):
