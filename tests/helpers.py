@@ -1,5 +1,6 @@
 """What several test files share, apart from fixtures."""
 
+import functools
 import itertools
 import os
 import signal
@@ -29,6 +30,18 @@ def small_mnist(train=20, test=10):
         images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
         files[prefix + '-images-idx3-ubyte'] = idx(images)
         files[prefix + '-labels-idx1-ubyte'] = idx((np.arange(n) % 10).astype(np.uint8))
+    return files
+
+
+def first_digits(train, test):
+    """As small_mnist, of MNIST's own first digits."""
+    import input_data
+
+    mnist = input_data.read_data_sets(DATA, dtype=np.uint8, validation_size=0)
+    files = {}
+    for prefix, data, n in ('train', mnist.train, train), ('t10k', mnist.test, test):
+        files[prefix + '-images-idx3-ubyte'] = idx(data.images[:n].reshape(n, 28, 28))
+        files[prefix + '-labels-idx1-ubyte'] = idx(data.labels[:n])
     return files
 
 
@@ -119,18 +132,12 @@ def checkpoint_bytes(model, step):
 
 
 def screen(text):
-    """What a terminal shows of a text: its lines, and the column of the cursor."""
-    lines, column = [''], 0
-    for character in text:
-        if character == '\n':
-            lines.append('')
-            column = 0
-        elif character == '\r':
-            column = 0
-        else:
-            lines[-1] = lines[-1][:column] + character + lines[-1][column + 1 :]
-            column += 1
-    return [line.rstrip() for line in lines], column
+    """The lines that a terminal shows of a text."""
+    lines = []
+    for line in text.split('\n'):
+        parts = line.split('\r')
+        lines.append(functools.reduce(lambda old, new: new + old[len(new) :], parts).rstrip())
+    return lines
 
 
 class Folder:

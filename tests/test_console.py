@@ -43,7 +43,7 @@ def test_progress_line(terminal, clock):
     """The speed and the time left are those of the last seconds, the percentage that of the run."""
     seen = {}
     for step in console.live_range(50157, 100000, 50000):
-        seen[step] = screen(terminal.getvalue())[0]
+        seen[step] = screen(terminal.getvalue())
         clock[0] += 0.25 if step < 50500 else 1
         if step == 50700:
             break
@@ -62,7 +62,7 @@ def test_what_is_printed_next_overwrites_the_line(terminal, clock):
             console.say('a line')
         clock[0] += 1
     console.say('stopped')
-    assert screen(terminal.getvalue()) == ([after % 10, after % 20, 'a line', 'stopped', ''], 0)
+    assert screen(terminal.getvalue()) == [after % 10, after % 20, 'a line', 'stopped', '']
     assert 'step 26 of 27' in terminal.getvalue()
 
 

@@ -4,11 +4,9 @@ In one process, by main(): folders, flags and errors.
 """
 
 import contextlib
-import gzip
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -19,7 +17,7 @@ from support import checkpoints, command_line, files, training, watching
 
 import numpy as np
 import pytest
-from helpers import DATA, ROOT, checkpoint_bytes, screen, small_mnist, write_checkpoint
+from helpers import ROOT, checkpoint_bytes, first_digits, screen, small_mnist, write_checkpoint
 
 import mnist_lenet5_backward
 import mnist_lenet5_test
@@ -42,16 +40,6 @@ ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
 MINUTE = 60  # for a busy machine, not a measurement
 
 pytestmark = pytest.mark.usefixtures('handlers')
-
-
-def write_digits(folder):
-    """Writes the first of the real digits: few, to be read and tested in no time."""
-    for name in small_mnist():
-        n = 500 if 't10k' in name else 6000
-        length, size = (16, 28 * 28) if 'images' in name else (8, 1)
-        with gzip.open(os.path.join(DATA, name + '.gz')) as file:
-            header, content = file.read(length), file.read(n * size)
-        (folder / name).write_bytes(header[:4] + struct.pack('>I', n) + header[8:] + content)
 
 
 @pytest.fixture
@@ -118,7 +106,8 @@ def assert_lines(lines, pattern, steps):
 @pytest.mark.posix
 def test_train_watch_interrupt_resume_and_run_again(start, main, tmp_path):
     """On the lecture's network and batches; what is resumed ends in the bits of a straight run."""
-    write_digits(tmp_path / 'data')
+    for name, content in first_digits(6000, 500).items():
+        (tmp_path / 'data' / name).write_bytes(content)
     watcher = start(BACKWARD.replace('backward', 'test'), '--wait', '--interval', '0.2')
     trainer = start(BACKWARD, '--steps', '60', '--seed', '2')
     printed = [trainer.stdout.readline().rstrip()]
@@ -176,7 +165,7 @@ def test_training_on_a_terminal(start, tmp_path):
             text += os.read(ours, 1000)
     os.close(ours)
     assert trainer.wait(timeout=MINUTE) == 130
-    lines = screen(text.decode().replace('^C', ''))[0]
+    lines = screen(text.decode().replace('^C', ''))
     (begin,) = [i for i, line in enumerate(lines) if str(model) in line and 'from' in line]
     *printed, last, nothing = lines[begin + 1 :]
     stopped = int(re.search(r'step (\d+) is saved', last).group(1))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow
 import tensorflow.compat.v1 as tf
-from helpers import DATA, ROOT, idx
+from helpers import ROOT, first_digits
 
 import input_data
 
@@ -27,12 +27,8 @@ each_reader = pytest.mark.parametrize('reader', READERS, ids=lambda module: modu
 def folder(tmp_path_factory):
     """A folder with the first digits of MNIST."""
     folder = tmp_path_factory.mktemp('MNIST_data')
-    mnist = input_data.read_data_sets(DATA, dtype=np.uint8, validation_size=0)
-    for prefix, data, n in ('train', mnist.train, TRAIN + VALIDATION), ('t10k', mnist.test, TEST):
-        images, labels = data.images[:n].reshape(n, 28, 28), data.labels[:n]
-        for name, array in ('images-idx3', images), ('labels-idx1', labels):
-            path = folder / f'{prefix}-{name}-ubyte.gz'
-            path.write_bytes(gzip.compress(idx(array)))
+    for name, content in first_digits(TRAIN + VALIDATION, TEST).items():
+        (folder / (name + '.gz')).write_bytes(gzip.compress(content))
     return str(folder)
 
 
