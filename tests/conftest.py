@@ -39,13 +39,11 @@ def small_dir(tmp_path):
 @pytest.fixture
 def handlers():
     """Those of a process in the foreground, whatever runs the tests; and the old ones after it."""
-    old = {signum: signal.getsignal(signum) for signum in SIGNALS}
-    for signum in SIGNALS:
-        signal.signal(signum, signal.SIG_DFL)
+    old = {signum: signal.signal(signum, signal.SIG_DFL) for signum in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    for signum in SIGNALS:
-        signal.signal(signum, old[signum])
+    for signum, handler in old.items():
+        signal.signal(signum, handler)
 
 
 @pytest.fixture

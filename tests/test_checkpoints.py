@@ -7,9 +7,9 @@ import functools
 import itertools
 import locale
 import os
-import random
 import shutil
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 from support import checkpoints, files
 
@@ -49,12 +49,12 @@ def said(capsys):
 def test_order_of_a_save(folder, monkeypatch):
     """A save flushes the seed, then the checkpoint, deletes, and then names the checkpoint."""
     calls = []
+
+    def log(name, *paths):
+        calls.append('%s %s' % (name, os.path.relpath(paths[-1], str(folder.path))))
+
     for owner, name in (files, 'flush'), (os, 'replace'), (os, 'remove'):
-
-        def log(*paths, name=name):
-            calls.append('%s %s' % (name, os.path.relpath(paths[-1], str(folder.path))))
-
-        before_calls(monkeypatch, owner, name, log)
+        before_calls(monkeypatch, owner, name, functools.partial(log, name))
     seed = ['flush seed' + TEMPORARY, 'replace seed', 'flush .']
     checkpoint = ['flush mnist_model-1' + DATA, 'flush mnist_model-1.index', 'flush .']
     state = ['flush checkpoint' + TEMPORARY, 'replace checkpoint', 'flush .']
@@ -81,13 +81,18 @@ def test_five_are_kept_across_restarts(folder):
 
 
 def test_temporary_files_of_a_dead_run(folder):
-    """A new run deletes the temporary files of a save of its own name, and no others."""
+    """A new run deletes the temporary files of a save of its own name, and no others. A run that
+    is refused, because another one saves, deletes none.
+    """
     folder.save(1)
     ours = ['mnist_model-2.index.tempstate123', 'mnist_model-2%s.tempstate9' % DATA]
     ours += ['checkpoint' + TEMPORARY, 'seed' + TEMPORARY]
     others = ['notes' + TEMPORARY, 'best-2.index.tempstate123', 'mnist_model-7.index']
-    for name in ours + others:
-        folder[name].write_bytes(b'')
+    with folder.manager(), pytest.raises(files.LockError):
+        for name in ours + others:
+            folder[name].write_bytes(b'')
+        folder.save(2)
+    assert set(os.listdir(str(folder.path))) > {*ours, *others}
     folder.save(2)
     left = set(os.listdir(str(folder.path)))
     assert not left & set(ours) and left > set(others)
@@ -118,16 +123,6 @@ def test_deleted_folder(folder, monkeypatch, pauses, call):
 
 
 # What Windows does to a save
-def refuse(monkeypatch, owner, name, error, matches=lambda *args: True):
-    """The matching calls of a function fail, as where another process has the file open."""
-
-    def fail(*args):
-        if matches(*args):
-            raise error
-
-    before_calls(monkeypatch, owner, name, fail)
-
-
 class Killed(BaseException):
     """As by `kill -9`: nothing catches it."""
 
@@ -152,12 +147,13 @@ def test_any_call_of_a_save_fails(folder, monkeypatch, pauses, error):
         folder['seed'].unlink()  # so that it is written again
         calls = itertools.count(6)
 
-        def now(*args):  # a file that cannot be read is another matter
-            return args[1:2] != ('rb',) and next(calls) == step  # noqa: B023
+        def fail(*args):  # a file that cannot be read is another matter
+            if args[1:2] != ('rb',) and next(calls) == step:  # noqa: B023
+                raise error
 
         with monkeypatch.context() as patch, contextlib.suppress(Killed):
             for owner, name in functions:
-                refuse(patch, owner, name, error, now)
+                before_calls(patch, owner, name, fail)
             folder.save(step)
         restored.append(int(folder.restore()[12:]) - step)
         if next(calls) <= step:  # the save has fewer calls
@@ -186,7 +182,7 @@ def test_a_save_that_fails_for_two_seconds(folder, monkeypatch, pauses, error, r
     folder.save(1)
     monkeypatch.setattr(locale, 'getpreferredencoding', lambda *args: 'gbk')
     with monkeypatch.context() as patch:
-        refuse(patch, tf.train.Saver, 'save', error)
+        patch.setattr(tf.train.Saver, 'save', Mock(side_effect=error))
         ours = checkpoints.CheckpointError if reason else type(error)
         with pytest.raises(ours, match=r'\(' + reason if reason else 'a bug'):
             folder.save(2)
@@ -197,8 +193,9 @@ def test_a_save_that_fails_for_two_seconds(folder, monkeypatch, pauses, error, r
 def test_a_file_that_cannot_be_deleted(folder, monkeypatch):
     """Its checkpoint stays in the list, and each save tries again."""
     folder.save(1, 2, 3, 4, 5)
+    held, remove = str(folder['mnist_model-1' + DATA]), os.remove
     with monkeypatch.context() as patch:
-        refuse(patch, os, 'remove', IN_USE, lambda path: path.endswith('mnist_model-1' + DATA))
+        patch.setattr(os, 'remove', lambda path: remove(path if path != held else 'in use'))
         for end in 6, 7:
             folder.save(end)
             assert listed(folder) == [1, *range(end - 4, end + 1)]
@@ -208,18 +205,15 @@ def test_a_file_that_cannot_be_deleted(folder, monkeypatch):
 
 # Damaged
 @pytest.mark.parametrize('name', ['checkpoint', 'mnist_model-3.index', 'mnist_model-3' + DATA])
-def test_random_damage(folder, name):
+def test_damage(folder, name):
     """A whole checkpoint is restored. A variable that nobody asks for is checked, too."""
-    choose = random.Random(0)
     folder.save(1, 2, 3)
     content, asked = folder[name].read_bytes(), {'Variable_1': folder.step}
     # any damage to the data is seen, and an index has bytes that nothing reads
     whole = ['mnist_model-%d' % step for step in (1, 2, 3) if step < 3 or DATA not in name]
-    for _ in range(60):
-        start = choose.randrange(len(content))
-        end = start + choose.choice([0, 1, 8, len(content)])
-        noise = choose.getrandbits(64).to_bytes(8, 'big') + b'\0\n"\\/*[]. :-0'
-        damaged = content[:start] + noise[: choose.choice([0, 1, 8, 20])] + content[end:]
+    starts = range(0, len(content), len(content) // 10)
+    for start, noise in itertools.product(starts, [b'', b'\xff', b'*', b'/', b'"', b'\0']):
+        damaged = content[:start] + noise + content[start + 1 :] if noise else content[:start]
         folder[name].write_bytes(damaged)
         ckpt = checkpoints.get_checkpoint_state(str(folder.path))
         checkpoints.restore(tf.train.Saver(asked), folder.sess, ckpt, asked)
@@ -251,25 +245,19 @@ OTHERS = [
 
 
 @pytest.mark.parametrize('other, difference', OTHERS)
-def test_another_network(folder, other, difference):
-    """The error says the first difference. No older checkpoint is tried."""
-    folder.save(1)
+def test_another_network(folder, other, difference, said):
+    """The error says the first difference. No older checkpoint is tried. Where the newest whole one
+    is looked for, one of another network is passed over.
+    """
+    folder.save(1, 2)
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.Variable(other, name='other' if 'other' in difference else None)
+        sess.run(tf.global_variables_initializer())
+        tf.train.Saver().save(sess, str(folder['best-99']), write_state=False)
         ckpt = checkpoints.get_checkpoint_state(str(folder.path))
         with pytest.raises(checkpoints.CheckpointError, match=difference) as caught:
             checkpoints.restore(tf.train.Saver(), sess, ckpt)
     assert not isinstance(caught.value, checkpoints.DamagedError)
-
-
-def test_somebodys_checkpoint_is_passed_over(folder, said):
-    """best-99, of another network, does not take part when the newest whole one is looked for."""
-    with tf.Graph().as_default(), tf.Session() as sess:
-        tf.Variable(0.0)
-        sess.run(tf.global_variables_initializer())
-        folder.path.mkdir()
-        tf.train.Saver().save(sess, str(folder['best-99']))
-    folder.save(1, 2)
     folder.damage(2)
     assert folder.restore() == 'mnist_model-1'
     said('mnist_model-1 instead')

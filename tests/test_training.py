@@ -198,15 +198,15 @@ def test_resumed_run_is_the_straight_one(train, monkeypatch, optimizer):
 
 
 # bfloat16
-PROCESSORS = [
-    (b'avx512f', False),
-    (b'avx512f avx512_bf16', True),
-    (b'amx_bf16', True),
-    (None, True),
-]
-
-
-@pytest.mark.parametrize('cpuinfo, allowed', PROCESSORS)  # None: only Linux can say what it lacks
+@pytest.mark.parametrize(
+    'cpuinfo, allowed',
+    [
+        (b'avx512f', False),
+        (b'avx512f avx512_bf16', True),
+        (b'amx_bf16', True),
+        (None, True),  # only Linux can say what it lacks
+    ],
+)
 @pytest.mark.parametrize('option', [True, False])
 def test_bfloat16(monkeypatch, cpuinfo, allowed, option):
     """It needs the processor's arithmetic and TensorFlow's option."""
@@ -223,11 +223,3 @@ def test_bfloat16(monkeypatch, cpuinfo, allowed, option):
     else:
         with pytest.raises(training.TrainingError, match='--bfloat16'):
             training.session_config(True)
-
-
-def test_bfloat16_reaches_the_session(train, monkeypatch):
-    asked = []
-    monkeypatch.setattr(training, 'session_config', asked.append)
-    for bfloat16 in False, True:
-        train(1, bfloat16=bfloat16)
-    assert asked == [False, True]

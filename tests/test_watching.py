@@ -13,6 +13,7 @@ from support import checkpoints, watching
 import numpy as np
 import pytest
 import reference
+import tensorflow.compat.v1 as tf
 from helpers import at_first_call, write_checkpoint
 
 import mnist_lenet5_backward
@@ -166,7 +167,7 @@ def test_what_happens_in_the_middle_of_a_restore(folder, look, monkeypatch):
     at_first_call(monkeypatch, 'restore_path', refuse, checkpoints)
     assert look(watcher, 2) == [2, None] and look.clock == watching.GRACE_SECS
     folder.save(3)
-    at_first_call(monkeypatch, 'restore_path', delete, checkpoints)
+    at_first_call(monkeypatch, 'restore', delete, tf.train.Saver)
     assert look(watcher, 2) == [None, 101]
     folder.save(102)
     restore = folder.saver.restore
