@@ -6,6 +6,7 @@ import http.server
 import os
 import threading
 import time
+from unittest.mock import Mock
 
 import pytest
 from helpers import small_mnist
@@ -193,11 +194,7 @@ def test_writing_fails(serve, tmp_path, monkeypatch):
     write(tmp_path, {'file': b''})
     with pytest.raises(input_data.DataError, match='file.t.* cannot be written'):
         input_data.read_data_sets(str(tmp_path / 'file'), source_url=url)
-
-    def interrupt(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, 'replace', interrupt)
+    monkeypatch.setattr(os, 'replace', Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         input_data.read_data_sets(str(tmp_path / 'new'), source_url=url)
     assert os.listdir(str(tmp_path / 'new')) == []

@@ -2,7 +2,7 @@
 its rule; the page has its table.
 """
 
-import importlib.util
+import importlib
 import json
 import os
 import sys
@@ -17,12 +17,9 @@ import mnist_lenet5_test
 
 
 @pytest.fixture
-def experiments():
-    path = os.path.join(ROOT, 'benchmarks', 'experiments.py')
-    spec = importlib.util.spec_from_file_location('experiments', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def experiments(monkeypatch):
+    monkeypatch.syspath_prepend(os.path.join(ROOT, 'benchmarks'))
+    return importlib.import_module('experiments')
 
 
 def test_accuracies_are_those_of_the_test_script(experiments, tmp_path, monkeypatch, capsys):

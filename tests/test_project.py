@@ -1,6 +1,7 @@
 """The project as a whole: which way its files import, and what pytest takes for tests."""
 
 import ast
+import glob
 import importlib
 import os
 import re
@@ -14,13 +15,8 @@ from helpers import ROOT
 LECTURE = ['mnist_lenet5_test', 'mnist_lenet5_backward', 'mnist_lenet5_forward']
 # a file or a folder each; from the top, and each imports only rooms further down
 ROOMS = ['mnist_lenet5_app', 'handwriting', *LECTURE, 'input_data', 'support']
-RUN_TIME_FILES = [
-    os.path.join(folder, name)
-    for folder in (ROOT, os.path.join(ROOT, 'support'), os.path.join(ROOT, 'handwriting'))
-    if os.path.isdir(folder)
-    for name in sorted(os.listdir(folder))
-    if name.endswith('.py')
-]
+FOLDERS = '', 'support', 'handwriting'
+RUN_TIME_FILES = sum([glob.glob(os.path.join(ROOT, folder, '*.py')) for folder in FOLDERS], [])
 
 
 def parsed(path, **options):
