@@ -212,7 +212,7 @@ def test_damage(folder, name):
     # any damage to the data is seen, and an index has bytes that nothing reads
     whole = ['mnist_model-%d' % step for step in (1, 2, 3) if step < 3 or DATA not in name]
     starts = range(0, len(content), len(content) // 10)
-    for start, noise in itertools.product(starts, [b'', b'\xff', b'*', b'/', b'"', b'\0']):
+    for start, noise in itertools.product(starts, [b'', b'\xff', b'*', b'/', b'"']):
         damaged = content[:start] + noise + content[start + 1 :] if noise else content[:start]
         folder[name].write_bytes(damaged)
         ckpt = checkpoints.get_checkpoint_state(str(folder.path))

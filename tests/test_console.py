@@ -35,7 +35,7 @@ def clock(monkeypatch):
 def terminal(monkeypatch):
     stderr = Terminal()
     monkeypatch.setattr(console, 'sys', SimpleNamespace(stderr=stderr))
-    monkeypatch.setenv('COLUMNS', '72')
+    monkeypatch.setenv('COLUMNS', '52')
     return stderr
 
 
@@ -50,7 +50,7 @@ def test_progress_line(terminal, clock):
     assert seen[50157] == ['']
     assert seen[50340] == ['step 50340 of 100000, 0%, 4.0 steps/s, 3:26:55 left']
     assert seen[50499] == ['step 50499 of 100000, 0%, 4.0 steps/s, 3:26:15 left']
-    assert seen[50700] == ['step 50700 of 100000, 1%, 1.0 steps/s, 13:41:40 left']
+    assert seen[50700] == ['step 50700 of 100000, 1%, 1.0 steps/s, 13:41:40 lef']  # cut
 
 
 def test_what_is_printed_next_overwrites_the_line(terminal, clock):
@@ -66,20 +66,9 @@ def test_what_is_printed_next_overwrites_the_line(terminal, clock):
     assert 'step 26 of 27' in terminal.getvalue()
 
 
-def test_a_narrow_terminal(terminal, clock, monkeypatch):
-    """The progress line is cut, a message is not."""
-    monkeypatch.setenv('COLUMNS', '20')
-    for _ in console.live_range(0, 5, 5):
-        clock[0] += 1
-    written = terminal.getvalue().split('\r')
-    assert 'step 3 of 5, 60%, 1' in written and max(map(len, written)) == 19
-    console.say('a line of more than 20 characters')
-    assert 'a line of more than 20 characters\n' in terminal.getvalue()
-
-
 @pytest.mark.posix
 def test_the_width_is_that_of_stderr(monkeypatch):
-    """Also when stdout goes into a file."""
+    """Also when stdout goes into a file. The progress line is cut, a message is not."""
     import fcntl
     import termios
 
@@ -87,8 +76,9 @@ def test_the_width_is_that_of_stderr(monkeypatch):
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 24, 20, 0, 0))
     with open(slave, 'w', encoding='utf-8') as stderr, monkeypatch.context() as patch:
         patch.setattr(sys, 'stderr', stderr)
-        console.say('a line of more than 20 characters', '\r')
-        assert os.read(master, 100) == b'a line of more than\r'
+        for end, shown in ('\r', b'a line of more than\r'), ('\n', b'a line of more than 19\r\n'):
+            console.say('a line of more than 19', end)
+            assert os.read(master, 100) == shown
     os.close(master)
 
 

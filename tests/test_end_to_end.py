@@ -25,18 +25,6 @@ import mnist_lenet5_test
 TRAIN_LINE = r'After %s training step\(s\), loss on training batch is \d+(\.\d+)?\.'
 TEST_LINE = r'After %s training step\(s\), test accuracy = (0\.\d+|1|0)'
 BACKWARD = os.path.join(ROOT, 'mnist_lenet5_backward.py')
-ON_NOISE = """
-import sys
-sys.path[:0] = [%r, %r]
-import mnist_lenet5_backward as b
-from support import command_line
-from helpers import Noise
-from types import SimpleNamespace
-
-b.BATCH_SIZE, b.SAVE_STEPS, b.STEPS, b.MODEL_SAVE_PATH = 2, 1, 100, sys.argv[1]
-command_line.launch(lambda: b.backward(SimpleNamespace(train=Noise())))
-"""
-ON_NOISE %= (ROOT, os.path.join(ROOT, 'tests'))
 MINUTE = 60  # for a busy machine, not a measurement
 
 pytestmark = pytest.mark.usefixtures('handlers')
@@ -140,7 +128,7 @@ def test_train_watch_interrupt_resume_and_run_again(start, main, tmp_path):
 
 
 @pytest.mark.posix
-def test_training_on_a_terminal(start, tmp_path):
+def test_training_on_a_terminal(start, small_dir):
     """It is stopped by a key in the middle of the live line."""
     import fcntl
     import pty
@@ -152,9 +140,9 @@ def test_training_on_a_terminal(start, tmp_path):
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
-    model = tmp_path / 'model'
+    model = small_dir / 'model'
     streams = dict.fromkeys(['stdin', 'stdout', 'stderr'], theirs)
-    trainer = start('-c', ON_NOISE, model, preexec_fn=be_on_it, **streams)
+    trainer = start(BACKWARD, '--data_dir', small_dir, preexec_fn=be_on_it, **streams)
     os.close(theirs)
     text = b''
     while b' steps/s, ' not in text:
@@ -169,7 +157,7 @@ def test_training_on_a_terminal(start, tmp_path):
     (begin,) = [i for i, line in enumerate(lines) if str(model) in line and 'from' in line]
     *printed, last, nothing = lines[begin + 1 :]
     stopped = int(re.search(r'step (\d+) is saved', last).group(1))
-    assert_lines(printed, TRAIN_LINE, range(1, stopped + 1))
+    assert_lines(printed, TRAIN_LINE, range(1, stopped + 1, 100))
     assert nothing == '' and (model / ('mnist_model-%d.index' % stopped)).exists()
 
 
