@@ -35,15 +35,10 @@ def pauses(monkeypatch):
     return slept
 
 
-@pytest.fixture
-def said(capsys):
-    """said(path, words): expects one line since the last call, which has both."""
-
-    def said(*parts):
-        (line,) = capsys.readouterr().err.splitlines()
-        assert [part for part in map(str, parts) if part not in line] == []
-
-    return said
+def said(capsys, *parts):
+    """Expects one line on stderr since the last call, which has all the parts."""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert [part for part in map(str, parts) if part not in line] == []
 
 
 def test_order_of_a_save(folder, monkeypatch):
@@ -72,7 +67,7 @@ def test_five_are_kept_across_restarts(folder):
     folder.save(*range(1, 6))
     folder['mnist_model-1.meta'].write_bytes(b'')  # the lecture's saves have one
     for suffix in '.index', DATA:
-        shutil.copy(str(folder['mnist_model-1' + suffix]), str(folder['best-1' + suffix]))
+        folder['best-1' + suffix].write_bytes(b'')
     folder.save(6, 7, 8)
     left = sorted(path.name for path in folder.path.glob('*-*'))
     kept = ['best-1', *['mnist_model-%d' % step for step in range(4, 9)]]
@@ -223,12 +218,12 @@ def test_damage(folder, name):
 
 
 @pytest.mark.parametrize('content', [b'', b'garbage', b'\xff\xfe'])
-def test_garbled_checkpoint_file(folder, content, said):
+def test_garbled_checkpoint_file(folder, content, capsys):
     """The newest checkpoint is restored. The next save deletes none. None left is an error."""
     folder.save(*range(2, 12))
     folder['checkpoint'].write_bytes(content)
     assert folder.restore() == 'mnist_model-11'
-    said(folder.path, '`checkpoint`', 'mnist_model-11 instead')
+    said(capsys, folder.path, '`checkpoint`', 'mnist_model-11 instead')
     folder.save(12)
     assert folder.steps() == [7, 8, 9, 10, 11, 12] and listed(folder) == [12]
     for path in folder.path.glob('*.index'):
@@ -245,7 +240,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize('other, difference', OTHERS)
-def test_another_network(folder, other, difference, said):
+def test_another_network(folder, other, difference, capsys):
     """The error says the first difference. No older checkpoint is tried. Where the newest whole one
     is looked for, one of another network is passed over.
     """
@@ -260,7 +255,7 @@ def test_another_network(folder, other, difference, said):
     assert not isinstance(caught.value, checkpoints.DamagedError)
     folder.damage(2)
     assert folder.restore() == 'mnist_model-1'
-    said('mnist_model-1 instead')
+    said(capsys, 'mnist_model-1 instead')
 
 
 # The file `checkpoint` in other hands
@@ -296,7 +291,7 @@ def test_the_list_as_others_write_it(folder, edit, capsys):
     assert capsys.readouterr().err == ''
 
 
-def test_a_typing_error(folder, said):
+def test_a_typing_error(folder, capsys):
     """A name that is neither a file nor in the list is refused. A listed one is only gone."""
     folder.save(1, 2, 10)
     folder.edit('"mnist_model-10"', '"mnist_model-33"')
@@ -308,26 +303,26 @@ def test_a_typing_error(folder, said):
         folder['mnist_model-2' + suffix].unlink()
     checkpoints.check_current_exists(str(folder.path))
     assert folder.restore() == 'mnist_model-10'
-    said('mnist_model-2.index is missing', 'mnist_model-10 instead')
+    said(capsys, 'mnist_model-2.index is missing', 'mnist_model-10 instead')
     folder['checkpoint.txt'].write_text('model_checkpoint_path: "x"', encoding='utf-8')
     checkpoints.check_current_exists(str(folder.path))
-    said(folder['checkpoint.txt'], 'rename')  # Notepad likes to make it
+    said(capsys, folder['checkpoint.txt'], 'rename')  # Notepad likes to make it
 
 
-def test_choose_seed(tmp_path, said):
+def test_choose_seed(tmp_path, capsys):
     """The given seed overrides the stored one, which overrides the default, 1."""
     path, choose = tmp_path / 'seed', functools.partial(checkpoints.choose_seed, str(tmp_path), 1)
     path.write_bytes(b'5\n')
     assert (choose(), choose(7)) == (1, 7)  # there is no checkpoint: it is a new training
     (tmp_path / 'mnist_model-1.index').write_bytes(b'')
     assert (choose(), choose(5), choose(0)) == (5, 5, 0)
-    said(path, 'contains 5', 'seed 0')
+    said(capsys, path, 'contains 5', 'seed 0')
     for unreadable in b'seven', b'', b'-1', b'\xff', b'5 5', b'2147483648':
         path.write_bytes(unreadable)
         with pytest.raises(checkpoints.CheckpointError):
             choose()
         assert choose(7) == 7 and path.read_bytes() == unreadable
-        said(path, 'contains None', 'seed 7')
+        said(capsys, path, 'contains None', 'seed 7')
     path.unlink()
     assert choose() == 1  # as beside the checkpoints of the lecture
-    said(path, 'contains None', 'seed 1')
+    said(capsys, path, 'contains None', 'seed 1')
