@@ -89,40 +89,31 @@ def test_a_kernels_own_arguments_are_passed_over(monkeypatch):
     assert command_line.arguments() == ['--steps', '3']
 
 
-def usage(monkeypatch, capsys, module, *flags):
-    """Returns the exit status of a script, its stdout, and the last line of its stderr."""
-    monkeypatch.setattr(sys, 'argv', [module.__name__, *flags])
+@pytest.mark.parametrize(
+    'module, flags, words',
+    [
+        (mnist_lenet5_backward, '--steps 0', 'error: --steps'),
+        (mnist_lenet5_backward, '--seed -1', 'error: --seed'),
+        (mnist_lenet5_backward, '--seed 2147483648', 'error: --seed'),
+        (mnist_lenet5_backward, '--step 50', 'error: --step'),  # would be taken for --steps
+        (mnist_lenet5_test, '--interval nan', 'error: --interval'),
+        (mnist_lenet5_test, '--interval 86401', 'error: --interval'),
+        (mnist_lenet5_test, '--mistakes m.jpg', 'error: --mistakes'),
+        (mnist_lenet5_backward, '--help', '(50000) (./model/)'),
+        (mnist_lenet5_test, '--help', '(5)'),
+    ],
+)
+def test_usage(tmp_path, monkeypatch, capsys, module, flags, words):
+    """Wrong usage: the last line names the flag. Help says the defaults. Nothing is done."""
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr(input_data, 'read_data_sets', None)
+    monkeypatch.setattr(sys, 'argv', [module.__name__, *flags.split()])
     with pytest.raises(SystemExit) as ended:
         module.main()
     out, err = capsys.readouterr()
-    return ended.value.code, out, err.splitlines()[-1:]
-
-
-@pytest.mark.parametrize(
-    'module, flags',
-    [
-        (mnist_lenet5_backward, '--steps 0'),
-        (mnist_lenet5_backward, '--seed -1'),
-        (mnist_lenet5_backward, '--seed 2147483648'),
-        (mnist_lenet5_backward, '--step 50'),  # would be taken for --steps
-        (mnist_lenet5_test, '--interval nan'),
-        (mnist_lenet5_test, '--interval 86401'),
-        (mnist_lenet5_test, '--mistakes m.jpg'),
-    ],
-)
-def test_wrong_usage(tmp_path, monkeypatch, capsys, module, flags):
-    """The last line names the flag. Nothing is done."""
-    monkeypatch.chdir(str(tmp_path))
-    monkeypatch.setattr(input_data, 'read_data_sets', None)
-    status, out, (line,) = usage(monkeypatch, capsys, module, *flags.split())
-    assert (status, out) == (2, '') and os.listdir(str(tmp_path)) == []
-    assert ': error: ' in line and flags.split()[0] in line
-
-
-def test_help_says_the_defaults(monkeypatch, capsys):
-    for module, words in (mnist_lenet5_backward, '(50000) (./model/)'), (mnist_lenet5_test, '(5)'):
-        status, out, _ = usage(monkeypatch, capsys, module, '--help')
-        assert status == 0 and [word for word in words.split() if word not in out] == []
+    assert ended.value.code == (0 if out else 2) and os.listdir(str(tmp_path)) == []
+    said = out if flags == '--help' else err.splitlines()[-1]
+    assert [word for word in words.split() if word not in said] == []
 
 
 TRAINING = functools.partial(command_line.parse_training, 50, 'm', 1)

@@ -114,25 +114,20 @@ def test_a_network_of_another_kind(curves, tmp_path):
 
 
 def test_testing(tmp_path, testing):
-    draw(testing, 301)
-    found = written(tmp_path / 'test')
-    log_sums = np.log(np.exp(LOGITS.astype(float)).sum(axis=1))
-    expected = (log_sums - LOGITS[np.arange(20), LABELS]).mean()
-    assert found.pop('cross_entropy')[301] == pytest.approx(expected, rel=1e-6)
-    picture = pictures.png(pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1)))
-    assert found == {'accuracy': {301: 0.25}, 'wrong_digits': {301: picture}}
-
-
-def test_what_has_no_place_on_the_curve(tmp_path, testing):
     """A checkpoint without a step, or one not saved last, is not drawn: TensorBoard would drop all
     later points. One is drawn if the damaged file `checkpoint` has no list.
     """
     draw(testing, 'last')
     draw(testing, 2, saved_last=4)
     assert os.listdir(str(tmp_path)) == []
-    ckpt = checkpoints.CheckpointState(model_checkpoint_path='model/mnist_model-3')
-    testing.add('3', 0.25, LOGITS, ckpt)
-    assert list(written(tmp_path / 'test')['accuracy']) == [3]
+    ckpt = checkpoints.CheckpointState(model_checkpoint_path='model/mnist_model-301')
+    testing.add('301', 0.25, LOGITS, ckpt)
+    found = written(tmp_path / 'test')
+    log_sums = np.log(np.exp(LOGITS.astype(float)).sum(axis=1))
+    expected = (log_sums - LOGITS[np.arange(20), LABELS]).mean()
+    assert found.pop('cross_entropy')[301] == pytest.approx(expected, rel=1e-6)
+    picture = pictures.png(pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1)))
+    assert found == {'accuracy': {301: 0.25}, 'wrong_digits': {301: picture}}
 
 
 # The branch
