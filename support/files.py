@@ -73,7 +73,8 @@ def _lock(file, hold):
 
 
 def write(path, content):
-    """Replaces a file's content in one step and flushes the file to disk. Leaves equal content.
+    """Replaces a file's content in one step and flushes the file to disk. Does nothing if the file
+    already has this content.
 
     Raises an OSError with the file's name. The file is then as before.
     """
