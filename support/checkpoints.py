@@ -17,7 +17,7 @@ from google.protobuf import text_format
 from . import console, files
 
 # what TensorFlow raises for a damaged file
-READ_ERRORS = (tf.errors.OpError, ValueError, LookupError, RuntimeError)
+READ_ERRORS = (tf.errors.OpError, ValueError, LookupError)
 # on a Chinese Windows, TensorFlow cannot decode the system's message
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
 # the protobuf class of the file `checkpoint`, which TensorFlow does not export
