@@ -47,7 +47,7 @@ def start(function, log):
         for stream, name in (1, '.out'), (2, '.err'):
             os.dup2(os.open(log + name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in background
-        command_line.launch(function)
+        command_line.launch(lambda: function() or 0)  # to Python 3.7's Process, None is a failure
 
     process = multiprocessing.get_context('fork').Process(target=run, daemon=True)
     process.start()
