@@ -134,7 +134,7 @@ class DataSet:
     def seek(self, position, seed):
         """Takes the state that a new DataSet with `seed` (an int) has after `position` examples.
 
-        Every move takes the time of one shuffle.
+        However large the position is, this takes the time of one shuffle.
         """
         self._seed = seed
         self._epochs_completed, self._index_in_epoch = divmod(position, self._num_examples or 1)

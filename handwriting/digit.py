@@ -30,9 +30,9 @@ BOX = 20  # pixels of the larger side of a digit in the form
 LINE = 2.5  # pixels of the form: the thickness of lines
 FINE = 120  # pixels of the larger side of the figure while its lines are made thicker or thinner
 SMALL = 200  # pixels of the larger side of a sheet: a smaller one is enlarged
-WINDOW = 1 / 4  # of that side: a square of this side always contains some paper
-LIGHT = 1 / 3  # of that side: a square of this side has even light
-NEAR = 1 / 100  # of that side: ink closer than twice this belongs to one mark
+WINDOW = 1 / 4  # of the sheet's larger side: a square this wide always contains some paper
+LIGHT = 1 / 3  # of the sheet's larger side: a square this wide has even light
+NEAR = 1 / 100  # of the sheet's larger side: ink closer than twice this belongs to one mark
 
 FAINTEST = 0.08  # ink of the palest pen
 BLACK = 0.4  # of the ink of a line: a pixel with more is black
@@ -167,9 +167,10 @@ def joined(labels, marks, on_edge, ink):
     """Returns the figure: the mark with most ink, and the strokes that belong to it.
 
     If a mark inside has enough ink, marks at the edge count as objects beside the sheet. A stroke,
-    such as the bar of a 5, is near the figure. A stroke beside it is shorter than STROKE times its
-    height, and a stroke above or below it is clearly shorter or taller. Raises PictureError
-    if another large mark does not belong to the figure, or if the sheet has only a pattern.
+    such as the bar of a 5, is near the figure. A stroke beside the figure is shorter than STROKE
+    times the figure's height. A stroke above or below the figure is clearly shorter or taller than
+    it. Raises PictureError if another large mark does not belong to the figure, or if the sheet has
+    only a pattern.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     inner = masses * [not on_edge[mark.label] for mark in marks]

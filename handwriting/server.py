@@ -20,7 +20,8 @@ FILES = {
     '/words.js': ('words.js', 'text/javascript; charset=utf-8'),
     '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
 }
-OCTETS = 'application/octet-stream'  # a browser asks us before another site can send it
+# before another site may send this type, the browser asks this server for permission
+OCTETS = 'application/octet-stream'
 HOSTS = re.compile(r'(127\.0\.0\.1|localhost)(:\d{1,5})?')
 HEADERS = {
     'Content-Security-Policy': "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "

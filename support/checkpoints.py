@@ -36,7 +36,7 @@ class DamagedError(CheckpointError):
 
 
 def get_checkpoint_state(model_dir):
-    """Returns the CheckpointState in the file `checkpoint`, or None if there are no checkpoints.
+    """Returns the CheckpointState in the file `checkpoint`; None if it and all checkpoints are missing.
 
     Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
     missing or unreadable, model_checkpoint_path is model_dir itself.
@@ -157,7 +157,7 @@ def _damaged_if_tensorflow_fails(path):
 
 class Manager:
     """Saves the checkpoints of one training. Inside the `with`, no other training has the folder.
-    Another Saver may write here, too: only checkpoints of this training's name are deleted.
+    Another Saver may write here, too: we delete only checkpoints that have this training's name.
     """
 
     def __init__(self, path, seed):

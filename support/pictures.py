@@ -12,7 +12,7 @@ MAX_WRONG = 100  # digits in the picture of misread digits
 
 # the palette, also of the app's page (style.css) and of the docs
 PAPER, CELL, RIGHT = (250, 248, 244), (237, 233, 226), (218, 212, 202)  # RIGHT: the diagonal
-INK, BLUE, ORANGE = (38, 38, 46), (22, 94, 131), (190, 74, 40)  # of digits, true, predicted
+INK, BLUE, ORANGE = (38, 38, 46), (22, 94, 131), (190, 74, 40)  # digits, true, predicted classes
 
 COLUMNS = 4  # a cell has room for 4 x 4 digits
 GAP = 4  # pixels between two cells
@@ -45,8 +45,8 @@ def write_mistakes(path, data, logits):
     """Writes a confusion matrix to a PNG file. Its cells show the digits. Raises OSError.
 
     A row is a true class, a column a predicted class. A cell off the diagonal shows the first 16
-    digits that the network mistook in this way. The mean digit of each class labels its row and
-    its column.
+    digits that the network mistook in this way. Each row and each column begins with the mean
+    digit of its class.
 
     data: has `images` as in `wrong`, and one-hot `labels` [n, classes]; logits: [n, classes].
     """
