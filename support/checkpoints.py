@@ -36,7 +36,7 @@ class DamagedError(CheckpointError):
 
 
 def get_checkpoint_state(model_dir):
-    """Returns the CheckpointState in the file `checkpoint`; None if it and all checkpoints are missing.
+    """Returns the CheckpointState in the file `checkpoint`, or None if nothing was ever saved.
 
     Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
     missing or unreadable, model_checkpoint_path is model_dir itself.
