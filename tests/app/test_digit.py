@@ -106,6 +106,13 @@ def test_light_alone():
     assert [as_read(sheet)[1] for sheet in empty].count('nothing') >= 16
 
 
+@pytest.mark.parametrize('width', [4, 12, 24])
+def test_lines_have_one_thickness(width):
+    sheet = np.full((240, 240), 255, np.uint8)
+    sheet[60:180, 100 : 100 + width] = 0
+    assert module.digit(sheet).sum() / module.BOX == pytest.approx(2.5, abs=0.6)
+
+
 @pytest.mark.parametrize('margin', [0, 1, 6])
 def test_a_figure_cut_out_closely(read, margin):
     parts = []
