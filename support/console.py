@@ -34,9 +34,9 @@ def live_range(start, end, length):
 
     length: of the whole run, in steps.
     """
-    recent = collections.deque([(time.monotonic(), start)], maxlen=50)  # of the last ten seconds
+    recent = collections.deque([(time.perf_counter(), start)], maxlen=50)  # of the last ten seconds
     for step in range(start, end):
-        now = time.monotonic()
+        now = time.perf_counter()
         if now - recent[-1][0] >= PROGRESS_SECS and sys.stderr and sys.stderr.isatty():
             speed = (step - recent[0][1]) / (now - recent[0][0])
             recent.append((now, step))

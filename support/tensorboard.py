@@ -29,14 +29,14 @@ class Training:
         self._fetches = {'learning_rate': learning_rate, 'l2': tf.add_n(losses or [0.0])}
         if len(first.shape) == 4:  # the kernels of a convolution
             self._fetches['kernels'] = first
-        self._last = time.monotonic(), start
+        self._last = time.perf_counter(), start
 
     def add(self, step, loss):
         """Adds a step's numbers, and the first convolution's kernels after the step. The cross
         entropy is the loss (before the update) minus the L2 terms (after the update).
         """
         values = self._sess.run(self._fetches)
-        now = time.monotonic()
+        now = time.perf_counter()
         (then, last), self._last = self._last, (now, step)
         speed = (step - last) / (now - then)
         kernels = [pictures.kernels(values.pop('kernels'))] if 'kernels' in values else []

@@ -27,7 +27,7 @@ class Gone(Terminal):
 @pytest.fixture
 def clock(monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(console, 'time', SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(console, 'time', SimpleNamespace(perf_counter=lambda: clock[0]))
     return clock
 
 
