@@ -61,7 +61,7 @@ def test_settings_are_made_before_tensorflow_is_imported(monkeypatch):
     for name in LECTURE[:2]:  # forward alone sets nothing
         found = imports(os.path.join(ROOT, name + '.py'))
         assert found.index('support') < found.index('tensorflow'), name
-    assert imports(support.__file__) == ['os']
+    assert imports(support.__file__) == ['logging', 'os']
     settings = {'TF_ENABLE_ONEDNN_OPTS': '1', 'TF_FORCE_GPU_ALLOW_GROWTH': 'true'}
     settings['TF_CPP_MIN_LOG_LEVEL'] = '1'
     for name, value in settings.items():
@@ -71,6 +71,15 @@ def test_settings_are_made_before_tensorflow_is_imported(monkeypatch):
         monkeypatch.delenv(name)
         importlib.reload(support)
         assert os.environ[name] == value
+
+
+def test_no_name_of_tensorflow_1_is_called_deprecated(caplog):
+    """As TensorFlow's packages for Windows do, once for each module."""
+    import tensorflow.compat.v1 as tf
+    from tensorflow.python.util.module_wrapper import TFModuleWrapper
+
+    assert TFModuleWrapper(tf.nn, 'nn', deprecation=True).max_pool
+    assert caplog.text == ''
 
 
 @pytest.mark.skipif(sys.version_info < (3, 8), reason='runs them as they are')
