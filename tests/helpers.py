@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
@@ -72,6 +73,12 @@ def write_checkpoint(folder, step, parameters, shadows):
         folder.mkdir(exist_ok=True)
         path = str(folder / 'mnist_model')
         tf.train.Saver(variables).save(sess, path, step, write_meta_graph=False)
+
+
+def needs_ascii_on_windows(folder):
+    """Skips the test if TensorFlow cannot find the folder, see docs/troubleshooting.md."""
+    if os.name == 'nt' and not str(folder).isascii():
+        pytest.skip('TensorFlow for Windows needs an ASCII path here')
 
 
 class Noise:

@@ -67,7 +67,7 @@ def test_files(run, trained, tmp_path, monkeypatch):
     assert status == 1
     found = [re.fullmatch(r'(.+): (\d) \((\d+\.\d)%\)', line).groups() for line in out]
     expected = zip([0, 1, 3, 5], LABELS)
-    escaped = [str(path).replace('\u6570', r'\u6570') for path in paths]
+    escaped = [str(path).encode('ascii', 'backslashreplace').decode() for path in paths]
     assert [line[:2] for line in found] == [(escaped[i], str(digit)) for i, digit in expected]
     assert all(10 <= float(percent) <= 100 for _, _, percent in found)
     assert [line.split(': ')[:2] for line in err] == [['error', str(paths[i])] for i in (2, 4)]
