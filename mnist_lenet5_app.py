@@ -33,10 +33,8 @@ except ModuleNotFoundError as error:
 PORT = 8028
 
 
-class PackageError(Exception):
-    """A package of the app is missing; the text is one line."""
-
-    exit_status = 1
+class PackageError(console.Error):
+    """A package of the app is missing."""
 
 
 def app(paths, layers_path=None, port=PORT, browser=True):

@@ -12,6 +12,7 @@ kind, in the order of the graph.
 
 import io
 
+from support import console
 from support.pictures import BLUE, CELL, INK, ORANGE, PAPER
 
 import numpy as np
@@ -34,10 +35,8 @@ WIDTH = COLUMNS * (TILE + GAP) - GAP
 INPUT, NEURON = 112, 14  # the sides of their tiles
 
 
-class NetworkError(Exception):
-    """The network cannot read a digit; the text is one line."""
-
-    exit_status = 1
+class NetworkError(console.Error):
+    """The network cannot read a digit."""
 
 
 class Network:

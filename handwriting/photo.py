@@ -6,6 +6,8 @@ Knows the formats and limits of files. `digit` finds what is written on a pictur
 import io
 import warnings
 
+from support import console
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -26,13 +28,11 @@ FORMATS = {'PNG', 'JPEG', 'MPO', 'BMP', 'DIB', 'GIF', 'WEBP', 'TIFF', 'HEIF', 'A
 FORMATS &= set(Image.OPEN)  # older Pillows have not all of them
 
 
-class PictureError(ValueError):
+class PictureError(console.Error):
     """A picture cannot be read, or does not show one digit. The text follows the file's name.
 
     key: one word for the reason. The page has its own text for it.
     """
-
-    exit_status = 1
 
     def __init__(self, key, text):
         super().__init__(text)

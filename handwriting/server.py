@@ -13,6 +13,8 @@ import threading
 import traceback
 import webbrowser
 
+from support import console
+
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
 FILES = {
     '/': ('index.html', 'text/html; charset=utf-8'),
@@ -32,10 +34,8 @@ HEADERS = {
 }
 
 
-class PortError(Exception):
-    """The server cannot use the port; the text is one line that says why and what to do."""
-
-    exit_status = 1
+class PortError(console.Error):
+    """The server cannot use the port."""
 
 
 class Server(socketserver.ThreadingTCPServer):

@@ -25,10 +25,8 @@ CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['n
 PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
 
 
-class CheckpointError(Exception):
+class CheckpointError(console.Error):
     """A checkpoint, or its folder, cannot be used. The message says why, and what to do."""
-
-    exit_status = 1
 
 
 class DamagedError(CheckpointError):

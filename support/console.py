@@ -1,4 +1,4 @@
-"""Lines on stderr: messages, and the progress line, which the next message overwrites."""
+"""Lines on stderr: messages, errors, and the progress line, which the next message overwrites."""
 
 import collections
 import contextlib
@@ -9,6 +9,12 @@ import sys
 import time
 
 PROGRESS_SECS = 0.2  # between two progress lines
+
+
+class Error(Exception):
+    """An error of the user or of the machine. Its message is the line that the user reads."""
+
+    exit_status = 1  # of a script that this error ends
 
 
 def say(line, end='\n'):

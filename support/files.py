@@ -5,13 +5,13 @@ import locale
 import os
 import re
 
+from . import console
+
 TEMPORARY = '.mnist_lenet5_tmp'  # the end of a file's name while the file is being written
 
 
-class LockError(Exception):
+class LockError(console.Error):
     """A lock cannot be taken. The message names the file and its holder."""
-
-    exit_status = 1
 
 
 class Lock:

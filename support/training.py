@@ -25,10 +25,8 @@ SIGNALS = 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'  # the last is Windows' Ctrl
 BFLOAT16 = 'auto_mixed_precision_onednn_bfloat16'  # an option of grappler, TensorFlow's optimizer
 
 
-class TrainingError(Exception):
+class TrainingError(console.Error):
     """A training cannot continue, or cannot use a flag. The message says why, and what to do."""
-
-    exit_status = 1
 
 
 class Interrupted(KeyboardInterrupt):
