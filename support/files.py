@@ -27,9 +27,10 @@ class Lock:
         LockError if another process holds the lock or the file is not a lock file; or OSError.
         """
         for _ in range(2):  # the file may go before it is locked
-            with contextlib.suppress(OSError, AttributeError):  # no file is open yet
-                if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
-                    return
+            if self._file:
+                with contextlib.suppress(OSError):  # the file has gone from its path
+                    if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
+                        return
             self.release()
             self._file = self._locked()
 
@@ -73,10 +74,8 @@ def _lock(file, hold):
 
 
 def write(path, content):
-    """Replaces a file's content in one step and flushes the file to disk. Does nothing if the file
-    already has this content.
-
-    Raises an OSError with the file's name. The file is then as before.
+    """Replaces a file's content in one step and flushes the file to disk, unless the file has this
+    content already. Raises an OSError with the file's name. The file is then as before.
     """
     if read(path) == content:
         return
@@ -102,13 +101,16 @@ def read(path):
 
 def flush(path):
     """Writes a file, or the names in a folder, from memory to the disk."""
-    is_folder = os.path.isdir(path)  # Windows cannot flush a folder, nor can some file systems
-    with contextlib.suppress(OSError if is_folder else ()):
+    is_folder = os.path.isdir(path)
+    try:
         file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
         try:
             os.fsync(file)
         finally:
             os.close(file)
+    except OSError:
+        if not is_folder:  # Windows cannot flush a folder, nor can some file systems
+            raise
 
 
 def remove(paths):
@@ -131,5 +133,6 @@ def reason(error):
         error = error.object.decode(locale.getpreferredencoding(False), 'replace')
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    before_the_node = re.search(r'(.+)\n\s*\[\[', str(error))
-    return before_the_node.group(1) if before_the_node else str(error).split('\n')[0]
+    text = str(error).replace('\r\n', '')  # Windows ends its part of the line so
+    before_the_node = re.search(r'(.+)\n\s*\[\[', text)
+    return before_the_node.group(1) if before_the_node else text.split('\n')[0]
