@@ -75,7 +75,7 @@ class NewestCheckpoint:
             # a session's first run takes longer, and here nobody waits for it
             self._network.read(self._next, self._blank)
             self._network.weights(self._next)
-            step = ckpt.model_checkpoint_path.split('/')[-1].split('-')[-1]
+            step = checkpoints.step_of(ckpt.model_checkpoint_path)
             self._current, self._next = (step, self._next), None
 
     def read_drawing(self, body):

@@ -5,7 +5,6 @@ file `checkpoint` beside them names the current checkpoint, and lists those that
 delete.
 """
 
-import contextlib
 import ntpath
 import os
 import re
@@ -16,13 +15,12 @@ from google.protobuf import text_format
 
 from . import console, files
 
-# what TensorFlow raises for a damaged file
-READ_ERRORS = (tf.errors.OpError, ValueError, LookupError)
 # on a Chinese Windows, TensorFlow cannot decode the system's message
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
 # the protobuf class of the file `checkpoint`, which TensorFlow does not export
 CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
 PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
+PATTERN = '*?[]' if os.name == 'nt' else '*?[]\\'  # what TensorFlow reads as a pattern
 
 
 class CheckpointError(console.Error):
@@ -30,50 +28,58 @@ class CheckpointError(console.Error):
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint, or the file `checkpoint`, is missing or damaged."""
+    """A checkpoint, or the file `checkpoint`, is missing or damaged, or cannot be read."""
 
 
 def get_checkpoint_state(model_dir):
     """Returns the CheckpointState in the file `checkpoint`, or None if nothing was ever saved.
 
     Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
-    missing or unreadable, model_checkpoint_path is model_dir itself.
+    missing or damaged, model_checkpoint_path is model_dir itself. May raise DamagedError.
     """
     path = os.path.join(model_dir, 'checkpoint')
     if not newest_first(model_dir) and not os.path.exists(path):
         return None
     try:
-        content = (files.read(path) or b'').decode('utf-8-sig')  # Notepad's byte order mark
+        with open(path, 'rb') as file:
+            content = file.read().decode('utf-8-sig')  # Notepad's byte order mark
         written = text_format.Parse(content, CheckpointState())
-    except (text_format.ParseError, UnicodeDecodeError):
+    except (FileNotFoundError, text_format.ParseError, UnicodeDecodeError):
         written = CheckpointState()
+    except OSError as error:
+        raise DamagedError(f'{path}: give permission to read it ({files.reason(error)})') from error
     paths = [written.model_checkpoint_path, *written.all_model_checkpoint_paths]
     current, *others = [os.path.join(model_dir, ntpath.basename(path)) for path in paths]
     return CheckpointState(model_checkpoint_path=current, all_model_checkpoint_paths=others)
 
 
+def step_of(path):
+    """Returns the step at the end of a checkpoint's name, as a text."""
+    return os.path.basename(path).split('-')[-1]
+
+
 def newest_first(model_dir):
     """Returns the paths of a folder's checkpoints, the highest step first.
 
-    Raises CheckpointError if the name contains * ? [ ], OSError if the folder cannot be read.
+    Raises CheckpointError if TensorFlow could not restore them, OSError if it cannot be read.
     """
-    if set(model_dir) & set('*?[]'):
-        raise CheckpointError(f'{model_dir}: TensorFlow reads * ? [ ] as a pattern; rename it')
-    found = [path[: -len('.index')] for path in files.matching(model_dir, r'.+-\d+\.index')]
-    return sorted(found, key=lambda path: -int(path.split('-')[-1]))
+    if set(os.fspath(model_dir)) & set(PATTERN):
+        raise CheckpointError(f'{model_dir}: TensorFlow reads {PATTERN} as a pattern; rename it')
+    paths = [path[: -len('.index')] for path in files.matching(model_dir, r'.+-\d+\.index')]
+    return sorted(paths, key=lambda path: -int(step_of(path)))
 
 
 def check_current_exists(model_dir):
     """Checks the current checkpoint, which the file `checkpoint` names. Raises CheckpointError if
     it is neither in the folder nor in the file's list. Warns of a checkpoint.txt, made by Notepad.
     """
-    path, found = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
+    path, saved = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
     if os.path.exists(path + '.txt'):
         console.say(f'{path}.txt: is not read; to use this file, rename it to `checkpoint`')
     ckpt = get_checkpoint_state(model_dir) or CheckpointState()
     current, listed = os.path.basename(ckpt.model_checkpoint_path), ckpt.all_model_checkpoint_paths
-    if current and found and ckpt.model_checkpoint_path not in [*found, *listed]:
-        names = ', '.join(map(os.path.basename, found))
+    if current and saved and ckpt.model_checkpoint_path not in [*saved, *listed]:
+        names = ', '.join(map(os.path.basename, saved))
         raise CheckpointError(f'{path}: there is no {current}; name one of {names}')
 
 
@@ -115,42 +121,46 @@ def restore(saver, sess, ckpt, variables=None, say=console.say):
                 say(f'{problem}; taking {os.path.basename(path)} instead')
             ckpt.model_checkpoint_path = path
             return
-    raise DamagedError(f'{problem}; no other checkpoint is whole; empty the folder to train anew')
+    raise DamagedError(f'{problem}; nor can any other in the folder; to train anew, move it away')
 
 
 def restore_path(saver, sess, path, variables=None):
     """Restores one checkpoint. Raises DamagedError and, for another network, CheckpointError."""
     if variables is None:
         variables = {variable.op.name: variable for variable in tf.global_variables()}
-    name = os.path.basename(path)
-    if not name:
-        problem = 'the file `checkpoint` is missing or damaged'
-        raise DamagedError(f'{path}: cannot be restored ({problem})')
-    if not os.path.isfile(path + '.index'):  # TensorFlow might read the name as a pattern
-        raise DamagedError(f'{path}: cannot be restored ({name}.index is missing)')
-    with _damaged_if_tensorflow_fails(path):
-        reader = tf.train.load_checkpoint(path)
+    folder, name = os.path.split(path)
+    # TensorFlow might read the name as a pattern
+    if not files.matching(folder, re.escape(name) + r'\.index'):
+        why = f'{name}.index is missing' if name else 'the file `checkpoint` is missing or damaged'
+        raise DamagedError(f'{path}: cannot be restored ({why})')
+    try:
+        # load_checkpoint would ask TensorFlow for a folder, whose name Windows' TensorFlow garbles
+        reader = tf.train.NewCheckpointReader(path)
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name in shapes:
             reader.get_tensor(name)  # compares a checksum, also of variables that nobody restores
-    for name, variable in sorted(variables.items()):
-        # Saver.restore would give a resource variable the shape in the checkpoint
-        expected = variable.dtype.base_dtype.name, variable.shape.as_list()
-        found = (types[name].name, shapes[name]) if name in shapes else ('no', 'such variable')
-        if found != expected:
-            difference = f'{name}: {found[0]} {found[1]}, and not {expected[0]} {expected[1]}'
-            advice = 'name another one in the file `checkpoint`, or use another folder'
-            raise CheckpointError(f'{path}: is of another network ({difference}); {advice}')
-    with _damaged_if_tensorflow_fails(path):
+        for name, variable in sorted(variables.items()):
+            # Saver.restore would give a resource variable the shape in the checkpoint
+            wanted = f'{variable.dtype.base_dtype.name} {variable.shape.as_list()}'
+            stored = f'{types[name].name} {shapes[name]}' if name in shapes else 'no such variable'
+            if stored != wanted:
+                problem = f'{path}: is of another network, optimizer, average or scope'
+                advice = 'name another one in the file `checkpoint`, or use another folder'
+                raise CheckpointError(f'{problem} ({name}: {stored}, and not {wanted}); {advice}')
         saver.restore(sess, path)
-
-
-@contextlib.contextmanager
-def _damaged_if_tensorflow_fails(path):
-    try:
-        yield
-    except READ_ERRORS as error:
+    except (tf.errors.OpError, ValueError, LookupError) as error:  # of a damaged file
         raise DamagedError(f'{path}: cannot be restored ({files.reason(error)})') from error
+
+
+def rotate(listed, current, new, number, pattern):
+    """Returns which checkpoints stay listed, the new one last, and which are too old.
+
+    listed: paths, oldest first; number: how many stay of those whose names match the pattern.
+    """
+    order = sorted(dict.fromkeys([*listed, new]), key=lambda path: (path == new, path == current))
+    ours = [path for path in order if re.fullmatch(pattern, os.path.basename(path))]
+    old = ours[:-number]
+    return [path for path in order if path not in old], old
 
 
 class Manager:
@@ -158,9 +168,11 @@ class Manager:
     Another Saver may write here, too: we delete only checkpoints that have this training's name.
     """
 
-    def __init__(self, path, seed):
-        """path: a checkpoint's path, without the step; seed: stored in the file `seed`."""
-        self.folder, name = os.path.dirname(path) or '.', os.path.basename(path)
+    def __init__(self, folder, name, seed):
+        """name: of its checkpoints, without the step; seed: stored in the file `seed`."""
+        if not name or set(name) & set('*?[]/\\'):
+            raise CheckpointError(f'MODEL_NAME {name!r}: write a name without any of *?[]/\\')
+        self.folder = os.path.dirname(os.path.join(folder, name)) or '.'
         self._path, self._seed = os.path.join(self.folder, name), seed
         self._name = re.escape(name) + r'-\d+'  # of our checkpoints
         self._listed = []  # the checkpoints in the file `checkpoint`, as of the last save
@@ -179,7 +191,7 @@ class Manager:
         self._lock.release()
 
     def save(self, saver, sess, step):
-        """Saves all variables as of `step`. Keeps the saver's max_to_keep checkpoints.
+        """Saves the variables as of `step`. Keeps the saver's max_to_keep checkpoints.
 
         Raises CheckpointError if the folder cannot be written to, and files.LockError if the folder
         was deleted and another training now uses it. The earlier checkpoints do not change then.
@@ -188,15 +200,15 @@ class Manager:
 
     def is_current(self, step):
         """Returns whether the file `checkpoint` names our checkpoint of `step` as current."""
-        ckpt = get_checkpoint_state(self.folder)
-        return ckpt is not None and ckpt.model_checkpoint_path == f'{self._path}-{step}'
+        ckpt = get_checkpoint_state(self.folder) or CheckpointState()
+        return ckpt.model_checkpoint_path == f'{self._path}-{step}'
 
     def _try_repeatedly(self, action, *args):
         # somebody may delete the folder, and Windows cannot replace a file that is being read
         for pause in (*PAUSES, None):
             try:
                 return action(*args)
-            except WRITE_ERRORS as error:
+            except (*WRITE_ERRORS, DamagedError) as error:
                 if pause is None:
                     problem = f'{self.folder}: cannot be written to ({files.reason(error)})'
                     advice = 'make room or give permission, or use another folder'
@@ -206,28 +218,25 @@ class Manager:
     def _save(self, saver, sess, step):
         self._lock.take()
         files.write(os.path.join(self.folder, 'seed'), b'%d\n' % self._seed)
+        new = f'{self._path}-{step}'
         try:
             # no .meta file: nobody reads it, and writing it takes a third of the time
             saver.save(sess, self._path, step, write_meta_graph=False, write_state=False)
         except ValueError as error:  # the folder has vanished
             raise OSError(files.reason(error)) from error
-        path = f'{self._path}-{step}'
         # a checkpoint reaches the disk before the file `checkpoint` names it
-        for written in [*self._files(path), self.folder]:
-            files.flush(written)
-        last, found = get_checkpoint_state(self.folder), newest_first(self.folder)
-        if not last or path not in found:
+        for path in [*self._files(new), self.folder]:
+            files.flush(path)
+        last = get_checkpoint_state(self.folder)
+        if not last or new not in newest_first(self.folder):
             raise OSError('somebody deletes the files in it')
         # a second Saver in this folder replaces the list by its own
-        paths = dict.fromkeys([*self._listed, *last.all_model_checkpoint_paths, path])
-        paths = [other for other in paths if self._files(other)]
-        # the new checkpoint goes last, and the previously current one goes before it
-        paths.sort(key=lambda other: (other == path, other == last.model_checkpoint_path))
-        ours = [other for other in paths if re.fullmatch(self._name, os.path.basename(other))]
-        old = ours[: -saver.as_saver_def().max_to_keep]
+        listed = filter(self._files, [*self._listed, *last.all_model_checkpoint_paths])
+        number = saver.as_saver_def().max_to_keep
+        kept, old = rotate(listed, last.model_checkpoint_path, new, number, self._name)
         # a checkpoint that cannot be deleted stays listed, for the next save
-        self._listed = [p for p in paths if not (p in old and files.remove(self._files(p)))]
-        names = [os.path.basename(other) for other in self._listed]
+        self._listed = [path for path in old if not files.remove(self._files(path))] + kept
+        names = [os.path.basename(path) for path in self._listed]
         state = CheckpointState(model_checkpoint_path=names[-1], all_model_checkpoint_paths=names)
         files.write(os.path.join(self.folder, 'checkpoint'), str(state).encode())
 

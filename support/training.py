@@ -45,7 +45,7 @@ class Run:
         checkpoints.check_current_exists(model_dir)
         self.seed = checkpoints.choose_seed(model_dir, default_seed, seed)
         self.end = None
-        self._manager = checkpoints.Manager(os.path.join(model_dir, name), self.seed)
+        self._manager = checkpoints.Manager(model_dir, name, self.seed)
 
     @contextlib.contextmanager
     def session(self, saver, global_step, learning_rate, bfloat16=False):

@@ -168,7 +168,7 @@ class Folder:
         return self.path / name
 
     def manager(self, name='mnist_model'):
-        return self.checkpoints.Manager(str(self.path / name), 7)
+        return self.checkpoints.Manager(str(self.path), name, 7)
 
     def save(self, *steps, name='mnist_model'):
         """A process each, as a training is that is stopped and started again."""

@@ -11,7 +11,7 @@ import shutil
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-from support import checkpoints, files
+from support import checkpoints, files, training
 
 import numpy as np
 import pytest
@@ -117,6 +117,45 @@ def test_deleted_folder(folder, monkeypatch, pauses, call):
     assert folder.steps() == []
 
 
+@pytest.mark.parametrize(
+    'listed, current, new, number, kept, old',
+    [
+        ('m1 m2 m3', 'm3', 'm4', 2, 'm3 m4', 'm1 m2'),
+        ('m1 m2 m3', 'm1', 'm4', 2, 'm1 m4', 'm2 m3'),  # after going back
+        ('m1 m2', 'm2', 'm1', 5, 'm2 m1', ''),  # saved again
+        ('m1 b9 m2', 'm2', 'm3', 1, 'b9 m3', 'm1 m2'),  # another Saver's
+        ('m1 m2', 'm2', 'm3', 0, 'm1 m2 m3', ''),
+        ('', '', 'm1', 5, 'm1', ''),
+    ],
+)
+def test_rotate(listed, current, new, number, kept, old):
+    rotated = checkpoints.rotate(listed.split(), current, new, number, r'm\d')
+    assert rotated == (kept.split(), old.split())
+
+
+@pytest.mark.parametrize(
+    'model_dir, name',
+    [
+        ('model', 'lr=0.01[a]'),
+        ('model', 'run/1'),
+        ('model', 'run\\1'),
+        ('model', ''),
+        pytest.param('.\\model\\', 'm', marks=pytest.mark.posix),
+    ],
+)
+def test_names_that_could_not_be_restored(tmp_path, monkeypatch, model_dir, name):
+    """They are refused before anything is written."""
+    monkeypatch.chdir(str(tmp_path))
+    with pytest.raises(checkpoints.CheckpointError, match='name'):
+        training.Run(model_dir, name, 1)
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_folder_given_as_a_path(train_small, monkeypatch):
+    monkeypatch.setattr('mnist_lenet5_backward.MODEL_SAVE_PATH', train_small.model)
+    assert train_small(1)[0] + train_small(2)[0] == [1, 2]
+
+
 # What Windows does to a save
 class Killed(BaseException):
     """As by `kill -9`: nothing catches it."""
@@ -198,6 +237,23 @@ def test_a_file_that_cannot_be_deleted(folder, monkeypatch):
     assert listed(folder) == folder.steps() == [4, 5, 6, 7, 8]
 
 
+def test_a_list_that_cannot_be_read(folder, monkeypatch, pauses):
+    """It is not taken for a missing one. The save says so, and leaves it as it is."""
+
+    def refuse(path, mode='r', **options):
+        if path == str(folder['checkpoint']) and mode == 'rb':
+            raise PermissionError(errno.EACCES, 'Permission denied')
+
+    folder.save(1, 2)
+    with monkeypatch.context() as patch:
+        before_calls(patch, builtins, 'open', refuse)
+        with pytest.raises(checkpoints.DamagedError, match='checkpoint: .*Permission denied'):
+            checkpoints.check_current_exists(str(folder.path))
+        with pytest.raises(checkpoints.CheckpointError, match='checkpoint: .*Permission denied'):
+            folder.save(3)
+    assert listed(folder) == [1, 2]
+
+
 # Damaged
 @pytest.mark.parametrize('name', ['checkpoint', 'mnist_model-3.index', 'mnist_model-3' + DATA])
 def test_damage(folder, name):
@@ -228,7 +284,7 @@ def test_garbled_checkpoint_file(folder, content, capsys):
     assert folder.steps() == [7, 8, 9, 10, 11, 12] and listed(folder) == [12]
     for path in folder.path.glob('*.index'):
         path.unlink()
-    with pytest.raises(checkpoints.DamagedError):
+    with pytest.raises(checkpoints.DamagedError, match='any other .* move it away'):
         folder.restore()
 
 
@@ -251,7 +307,8 @@ def test_another_network(folder, other, difference, capsys):
         path = str(folder['best-99'])
         tf.train.Saver().save(sess, path, write_meta_graph=False, write_state=False)
         ckpt = checkpoints.get_checkpoint_state(str(folder.path))
-        with pytest.raises(checkpoints.CheckpointError, match=difference) as caught:
+        words = 'network, optimizer, average or scope .*' + difference
+        with pytest.raises(checkpoints.CheckpointError, match=words) as caught:
             checkpoints.restore(tf.train.Saver(), sess, ckpt)
     assert not isinstance(caught.value, checkpoints.DamagedError)
     folder.damage(2)
@@ -308,6 +365,9 @@ def test_a_typing_error(folder, capsys):
     folder['checkpoint.txt'].write_text('model_checkpoint_path: "x"', encoding='utf-8')
     checkpoints.check_current_exists(str(folder.path))
     said(capsys, folder['checkpoint.txt'], 'rename')  # Notepad likes to make it
+    folder.edit('"mnist_model-2"', r'"\000"')
+    assert folder.restore() == 'mnist_model-10'
+    said(capsys, 'mnist_model-10 instead')
 
 
 def test_choose_seed(tmp_path, capsys):

@@ -206,7 +206,7 @@ UNTRUE = 'model_checkpoint_path: "mnist_model-9"'
         ('backward', lock, '', 'model/lock', 'another folder'),
         ('backward', write('model/seed', 'notes'), '', 'model/seed', '--seed'),
         ('backward', write('model/checkpoint', UNTRUE), '', 'model/checkpoint', 'mnist_model-1'),
-        ('test', write('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'empty'),
+        ('test', write('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'move it away'),
         ('test', other_network, '', 'model/mnist_model-1', 'another folder'),
         ('backward', write('file', ''), '--model_dir file/a', 'file/a', 'another folder'),
         ('backward', None, '--bfloat16', '--bfloat16', 'without the flag'),
