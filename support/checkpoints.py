@@ -59,9 +59,8 @@ def step_of(path):
 
 
 def newest_first(model_dir):
-    """Returns the paths of a folder's checkpoints, the highest step first.
-
-    Raises CheckpointError if TensorFlow could not restore them, OSError if it cannot be read.
+    """Returns the paths of a folder's checkpoints, the highest step first. Raises OSError, and
+    CheckpointError if TensorFlow would read the folder's name as a pattern.
     """
     if set(os.fspath(model_dir)) & set(PATTERN):
         raise CheckpointError(f'{model_dir}: TensorFlow reads {PATTERN} as a pattern; rename it')
@@ -106,7 +105,7 @@ def restore(saver, sess, ckpt, variables=None, say=console.say):
     and changes ckpt.model_checkpoint_path.
 
     ckpt: from get_checkpoint_state; variables: {name in the checkpoint: variable}, None for all
-    variables of the graph. Raises CheckpointError, also for a checkpoint of another network.
+    that the Saver restores. Raises CheckpointError, also for a checkpoint of another network.
     """
     current, problem = ckpt.model_checkpoint_path, None
     for path in dict.fromkeys([current, *newest_first(os.path.dirname(current))]):
@@ -126,11 +125,8 @@ def restore(saver, sess, ckpt, variables=None, say=console.say):
 
 def restore_path(saver, sess, path, variables=None):
     """Restores one checkpoint. Raises DamagedError and, for another network, CheckpointError."""
-    if variables is None:
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
     folder, name = os.path.split(path)
-    # TensorFlow might read the name as a pattern
-    if not files.matching(folder, re.escape(name) + r'\.index'):
+    if not files.matching(folder, re.escape(name) + r'\.index'):  # it may be a pattern
         why = f'{name}.index is missing' if name else 'the file `checkpoint` is missing or damaged'
         raise DamagedError(f'{path}: cannot be restored ({why})')
     try:
@@ -139,7 +135,7 @@ def restore_path(saver, sess, path, variables=None):
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name in shapes:
             reader.get_tensor(name)  # compares a checksum, also of variables that nobody restores
-        for name, variable in sorted(variables.items()):
+        for name, variable in sorted((variables or _saved(saver)).items()):
             # Saver.restore would give a resource variable the shape in the checkpoint
             wanted = f'{variable.dtype.base_dtype.name} {variable.shape.as_list()}'
             stored = f'{types[name].name} {shapes[name]}' if name in shapes else 'no such variable'
@@ -152,14 +148,31 @@ def restore_path(saver, sess, path, variables=None):
         raise DamagedError(f'{path}: cannot be restored ({files.reason(error)})') from error
 
 
+def check_saver(saver, global_step):
+    """Raises CheckpointError if a Saver leaves out the step. Names what else it leaves out."""
+    left_out = {variable.op.name for variable in tf.global_variables()} - set(_saved(saver))
+    if global_step.op.name in left_out:
+        raise CheckpointError(f'the Saver has no {global_step.op.name}, the step; pass it, too')
+    if left_out:
+        console.say(f'the Saver has no {", ".join(sorted(left_out))}; what it lacks begins anew')
+
+
+def _saved(saver):
+    """Returns {name in the checkpoint: tensor} of what a Saver saves and restores."""
+    scope = saver.as_saver_def().save_tensor_name.rpartition('/')[0]
+    save = tf.get_default_graph().get_operation_by_name(f'{scope}/SaveV2')
+    names = tf.make_ndarray(save.inputs[1].op.get_attr('value'))
+    return dict(zip(map(bytes.decode, names), save.inputs[3:]))
+
+
 def rotate(listed, current, new, number, pattern):
     """Returns which checkpoints stay listed, the new one last, and which are too old.
 
-    listed: paths, oldest first; number: how many stay of those whose names match the pattern.
+    listed: paths, oldest first; current: the one that goes before the new one; number: how many of
+    those whose names match the pattern stay, 0 for all.
     """
     order = sorted(dict.fromkeys([*listed, new]), key=lambda path: (path == new, path == current))
-    ours = [path for path in order if re.fullmatch(pattern, os.path.basename(path))]
-    old = ours[:-number]
+    old = [path for path in order if re.fullmatch(pattern, os.path.basename(path))][:-number]
     return [path for path in order if path not in old], old
 
 

@@ -53,6 +53,7 @@ class Run:
 
         The graph must be complete. Raises LockError, CheckpointError, TrainingError, Interrupted.
         """
+        checkpoints.check_saver(saver, global_step)
         self._saver, self._global_step, self._learning_rate = saver, global_step, learning_rate
         numbers = [variable for variable in tf.global_variables() if variable.dtype.is_floating]
         self._finite = {v.op.name: tf.reduce_all(tf.is_finite(v)) for v in numbers}
@@ -99,6 +100,7 @@ class Run:
         Raises TrainingError if the loss or a variable is not finite, CheckpointError if the folder
         cannot be written to. In both cases the earlier checkpoints are as before.
         """
+        step = int(step if np.isscalar(step) else self._sess.run(step))
         finite = self._sess.run(self._finite)
         finite['loss'] = loss is None or np.isfinite(loss)
         for name in finite:

@@ -127,13 +127,6 @@ def test_write(tmp_path, path, monkeypatch, call):
     assert os.listdir(str(tmp_path)) == ['lock'] and files.read(path + 'none') is None
 
 
-@pytest.mark.parametrize('end', ['', '\n\t [[node save]]\nmore'])
-def test_reason_on_windows(end):
-    """TensorFlow puts the system's message, with its line's end, into its own line."""
-    error = ValueError('a : In use.\r\n; Broken pipe' + end)
-    assert files.reason(error) == 'a : In use.; Broken pipe'
-
-
 def test_matching_and_remove(tmp_path, monkeypatch):
     """The whole name must match. What cannot be removed, as on Windows, is reported."""
     for name in 'b-1', 'a-1', 'a-1x', 'xa-1':
