@@ -19,6 +19,7 @@ import http.client
 import io
 import operator
 import os
+import re
 import struct
 import sys
 import urllib.request
@@ -80,7 +81,7 @@ class DataSet:
         if reshape and not fake_data:
             images = images.reshape(len(images), np.prod(images.shape[1:], dtype=int))
         self.one_hot = one_hot
-        self._images = images
+        self._stored = images
         self._to_scale = dtype == np.float32 and not fake_data
         self._labels = labels
         self._num_examples = 10000 if fake_data else len(images)
@@ -96,8 +97,8 @@ class DataSet:
 
     @property
     def _images(self):
-        # scales all images only if a program asks for them: float32 takes four times the memory
-        self._images = self._scaled(self._stored)
+        if self._to_scale:  # only now, because float32 takes four times the memory
+            self._images = self._scaled(self._stored)
         return self._stored
 
     @_images.setter
@@ -163,13 +164,14 @@ def read_data_sets(
     seed=None,
     source_url=DEFAULT_SOURCE_URL,
     num_classes=None,
+    fallback=True,
 ):
     """Reads the four IDX files in `train_dir`, gzipped or not. Downloads missing files.
 
-    Two other folders may replace `train_dir`. A line on stderr then names the folder:
+    With `fallback`, two other folders may replace `train_dir`. A line on stderr then names it:
     - the folder of the same name beside this module, if the working folder has no `train_dir`
     - a folder data/ with MNIST, in the working folder or beside this module, if `train_dir` has
-      none of the files and the download fails
+      no IDX files and the download fails
 
     fake_data: read nothing, and return DataSets of fake data.
     one_hot: labels are [n, num_classes] float64 instead of class numbers [n] uint8.
@@ -181,6 +183,7 @@ def read_data_sets(
     source_url: an address that ends in '/'. If it is not an address of MNIST, only this address
     is asked, and the files need not be MNIST.
     num_classes: the length of a one-hot label. None means ten, or more if a label needs more.
+    fallback: whether another folder may replace `train_dir`.
 
     Returns Datasets(train, validation, test): 55,000, 5,000 and 10,000 examples of MNIST.
     Raises DataError if a file is missing, unreadable or wrong, or a label is too large.
@@ -189,16 +192,19 @@ def read_data_sets(
         return Datasets(*[DataSet([], [], True, one_hot, dtype, seed=seed) for _ in range(3)])
     # TensorFlow 1 programs name yann.lecun.com, which no longer offers the files
     is_mnist = source_url in ('', None, DEFAULT_SOURCE_URL) or '//yann.lecun.com/' in source_url
-    if is_mnist:
+    if is_mnist and fallback:
         train_dir = _here_or_beside(train_dir)
+    is_new = not os.path.exists(train_dir)
     try:
         _download_missing(train_dir, source_url, is_mnist)
     except DataError:
-        found = is_mnist and _folder_with_mnist()
-        if not found or any(_find(train_dir, name) for name in MNIST_MD5):
+        folder = is_mnist and fallback and _folder_with_mnist()
+        if not folder or _idx_files(train_dir):
             raise
-        _say(f'cannot download MNIST to {os.path.abspath(train_dir)}; reading {found}\n')
-        train_dir = found
+        _say(f'cannot download MNIST to {os.path.abspath(train_dir)}; reading {folder}\n')
+        train_dir = folder
+    if is_new and is_mnist and not fallback:
+        _say(f'made {os.path.abspath(train_dir)} and downloaded MNIST into it\n')
     images, labels = _read_pair(train_dir, 'train', num_classes)
     test_images, test_labels = _read_pair(train_dir, 't10k', num_classes)
     if validation_size is None:
@@ -304,6 +310,13 @@ def _find(train_dir, name):
     return None
 
 
+def _idx_files(folder):
+    """Returns the paths, sorted, of a folder's IDX files, whatever data they have."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    names = [name for name in names if re.search(r'idx\d-ubyte(\.gz)?$', name)]
+    return list(filter(os.path.isfile, [os.path.join(folder, name) for name in names]))
+
+
 def _parse(content, dimensions):
     """Returns the array in the bytes of an IDX file: a magic number, the shape, the elements."""
     if content[:99].lstrip()[:1] == b'<':  # a network's log-in page, or a page that a browser saved
@@ -336,14 +349,15 @@ def _download_missing(train_dir, source_url, is_mnist):
     if not missing:
         return
     folder = os.path.abspath(train_dir)
-    there = ', '.join(sorted(os.listdir(folder))[:12]) if os.path.isdir(folder) else ''
-    lack = f'{folder} has {there or "no files"}, but needs {", ".join(missing)}'
-    others = [path for name, path in paths.items() if path and _md5(path) != MNIST_MD5[name]]
-    if is_mnist and others:
-        remedy = 'so nothing is downloaded; add the missing files'
-        raise DataError(f"{lack}; {os.path.basename(others[0])} is not MNIST's, {remedy}")
+    names = ', '.join(sorted(os.listdir(folder))[:12]) if os.path.isdir(folder) else ''
+    problem = f'{folder} has {names or "no files"}, but needs {", ".join(missing)}'
+    present = list(filter(None, paths.values())) or _idx_files(train_dir)
+    other = next((path for path in present if _md5(path) not in MNIST_MD5.values()), None)
+    if is_mnist and other:
+        remedy = 'so nothing is downloaded; rename the files, or add the missing ones'
+        raise DataError(f"{problem}; {os.path.basename(other)} is not MNIST's, {remedy}")
     for name in missing:
-        content = _download(name, source_url, is_mnist, lack)
+        content = _download(name, source_url, is_mnist, problem)
         _write_in_one_step(os.path.join(train_dir, name + '.gz'), content)
 
 
@@ -352,7 +366,7 @@ def _md5(path):
         return hashlib.md5(_unpack(file)).hexdigest()
 
 
-def _download(name, source_url, is_mnist, lack):
+def _download(name, source_url, is_mnist, problem):
     """Returns the gzipped file `name` from the first mirror that has the right one."""
     failures = []
     for mirror in MIRRORS if is_mnist else (source_url,):
@@ -366,7 +380,7 @@ def _download(name, source_url, is_mnist, lack):
         except (OSError, EOFError, ValueError, zlib.error, http.client.HTTPException) as error:
             failure = str(error).strip()  # the text may end in a newline, if a proxy is broken
         failures.append(f'{mirror}{name}.gz: {failure}')
-    raise DataError(f'cannot download {", nor ".join(failures)}; {lack}; copy the files there')
+    raise DataError(f'cannot download {", nor ".join(failures)}; {problem}; copy the files there')
 
 
 def _fetch(url):

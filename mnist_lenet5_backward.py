@@ -138,10 +138,11 @@ def main():
     args = command_line.parse_training(STEPS, MODEL_SAVE_PATH, SEED)
     STEPS, MODEL_SAVE_PATH = args.steps, args.model_dir
     mnist = input_data.read_data_sets(
-        args.data_dir,
+        args.data_dir or './data/',
         one_hot=True,
         validation_size=None,  # 5,000 images, or fewer if the data set is small
         num_classes=mnist_lenet5_forward.OUTPUT_NODE,
+        fallback=not args.data_dir,
     )
     backward(mnist, args.seed, args.bfloat16)
 

@@ -107,10 +107,11 @@ def main():
     args = command_line.parse_testing(TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH)
     TEST_INTERVAL_SECS, mnist_lenet5_backward.MODEL_SAVE_PATH = args.interval, args.model_dir
     mnist = input_data.read_data_sets(
-        args.data_dir,
+        args.data_dir or './data/',
         one_hot=True,
         validation_size=None,
         num_classes=mnist_lenet5_forward.OUTPUT_NODE,
+        fallback=not args.data_dir,
     )
     return 1 if test(mnist, args.wait, args.once, args.mistakes) is None else 0
 

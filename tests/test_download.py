@@ -159,6 +159,23 @@ def test_a_missing_file_is_added(serve, tmp_path, monkeypatch):
         added.unlink()
 
 
+def test_the_named_folder_is_new(serve, tmp_path, monkeypatch, capsys):
+    """It is made and gets MNIST, and a line says so, because the name may be mistyped."""
+    monkeypatch.setattr(input_data, 'MIRRORS', (serve('good')[0],))
+    input_data.read_data_sets(str(tmp_path / 'fasion'), fallback=False)
+    assert f'made {tmp_path / "fasion"} and downloaded MNIST into' in capsys.readouterr().err
+
+
+def test_files_of_other_names(serve, tmp_path, monkeypatch):
+    """MNIST does not replace the user's data. The error lists their names, and the right ones."""
+    monkeypatch.setattr(input_data, 'MIRRORS', (serve('good')[0],))
+    write(tmp_path, {'emnist-' + name: file for name, file in OTHER_GZIPPED.items()})
+    with pytest.raises(input_data.DataError) as caught:
+        input_data.read_data_sets(str(tmp_path))
+    for name in NAMES:
+        assert 'emnist-' + name in str(caught.value) and f' {name[:-3]}' in str(caught.value)
+
+
 @pytest.mark.parametrize('place', ['here', 'module'])
 def test_without_a_network(serve, tmp_path, monkeypatch, capsys, place):
     """MNIST in data/ replaces a folder without files; other or damaged data does not."""
@@ -176,6 +193,7 @@ def test_without_a_network(serve, tmp_path, monkeypatch, capsys, place):
         refused()
         write(data, files)
     capsys.readouterr()
+    refused(fallback=False)  # the user named the folder
     assert input_data.read_data_sets('MNIST_data/').test.num_examples == 10
     out, err = capsys.readouterr()
     assert not out and err.count('\n') == 1

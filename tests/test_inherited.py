@@ -121,11 +121,11 @@ def test_what_repeats_the_order(reader, folder):
 
 
 @each_reader
-def test_fake_data(reader):
-    for one_hot, label in (False, 0), (True, [1] + [0] * 9):
-        mnist = reader.read_data_sets('no/such/folder', True, one_hot)
-        assert [data.num_examples for data in mnist] == [10000] * 3
-        assert mnist.train.next_batch(3, True) == ([[1] * 784] * 3, [label] * 3)
+@pytest.mark.parametrize('one_hot, label', [(False, 0), (True, [1] + [0] * 9)])
+def test_fake_data(reader, one_hot, label):
+    mnist = reader.read_data_sets('no/such/folder', True, one_hot)
+    assert [data.num_examples for data in mnist] == [10000] * 3
+    assert mnist.train.next_batch(3, True) == ([[1] * 784] * 3, [label] * 3)
 
 
 @each_reader
