@@ -13,23 +13,31 @@ import sys
 from .console import say
 
 
-def parser(description, model_dir, data_dir=None):
-    """Returns an argparse parser with --model_dir and, if data_dir is passed, --data_dir."""
-    made = argparse.ArgumentParser(description=description, allow_abbrev=False)
+def new_parser(description, model_dir, has_data=True):
+    """Returns an argparse parser with --model_dir and, if `has_data`, --data_dir."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     text = 'the checkpoints (%(default)s)'
-    made.add_argument('--model_dir', default=model_dir, metavar='DIR', help=text)
-    if data_dir:
-        text = 'the MNIST files, downloaded if missing (%(default)s)'
-        made.add_argument('--data_dir', default=data_dir, metavar='DIR', help=text)
-    return made
+    parser.add_argument('--model_dir', type=path, default=model_dir, metavar='DIR', help=text)
+    if has_data:
+        text = 'the MNIST files, downloaded if missing (./data/)'
+        parser.add_argument('--data_dir', type=path, metavar='DIR', help=text)
+    return parser
 
 
 def arguments():
     """Returns the arguments of the process, without those that a Jupyter kernel adds."""
-    given = '\0'.join(sys.argv[1:])
-    if hasattr(sys, 'ps1'):
-        given = re.sub(r'(^|\0)(--?f[=\0][^\0]*[.]json|--\w+[.][^\0]*)', '', given)
-    return [argument for argument in given.split('\0') if argument]
+    if not hasattr(sys, 'ps1'):
+        return sys.argv[1:]
+    is_kernels = re.compile(r'--?f(=|$)|--\w+[.]').match  # -f FILE, --f=FILE, --Class.name=value
+    pairs = zip(sys.argv, sys.argv[1:])
+    return [arg for before, arg in pairs if not (is_kernels(arg) or before in ('-f', '--f'))]
+
+
+def path(name):
+    """Returns the name of a file or folder: the `type` of an argument."""
+    if not name:
+        raise argparse.ArgumentTypeError('must not be empty')
+    return name
 
 
 def png_path(name):
@@ -40,35 +48,35 @@ def png_path(name):
 
 
 def parse_training(steps, model_dir, seed):
-    """Returns the training flags: data_dir, model_dir, steps, seed (int or None), bfloat16."""
-    description = 'Trains LeNet-5 on MNIST, from the current checkpoint if any.'
-    made = parser(description, model_dir, './data/')
+    """Returns the training flags: data_dir or None, model_dir, steps, seed or None, bfloat16."""
+    parser = new_parser('Trains LeNet-5 on MNIST, from the current checkpoint if any.', model_dir)
     text = 'a run ends at the next multiple of N, however often it is stopped (%(default)s)'
-    made.add_argument('--steps', type=int, default=steps, metavar='N', help=text)
+    parser.add_argument('--steps', type=int, default=int(steps), metavar='N', help=text)
     text = f'decides all random numbers (the seed of the resumed training, or {seed})'
-    made.add_argument('--seed', type=int, metavar='N', help=text)
+    parser.add_argument('--seed', type=int, metavar='N', help=text)
     text = 'multiply 16-bit numbers: faster on processors with AMX (docs/speed.md)'
-    made.add_argument('--bfloat16', action='store_true', help=text)
-    args = made.parse_args(arguments())
+    parser.add_argument('--bfloat16', action='store_true', help=text)
+    args = parser.parse_args(arguments())
     if args.steps < 1:
-        made.error('argument --steps: must be at least 1')
-    if args.seed is not None and not 0 <= args.seed < 2**31:
-        made.error('argument --seed: must be from 0 to 2147483647')
+        parser.error('argument --steps: must be at least 1')
+    seed = seed if args.seed is None else args.seed
+    if not isinstance(seed, int) or not 0 <= seed < 2**31:
+        parser.error('argument --seed, or SEED: must be an integer from 0 to 2147483647')
     return args
 
 
 def parse_testing(interval, model_dir):
-    """Returns the testing flags: data_dir, model_dir, interval (seconds), wait, once, mistakes."""
-    made = parser('Tests every new checkpoint on the MNIST test digits.', model_dir, './data/')
+    """Returns the testing flags: data_dir or None, model_dir, interval, wait, once, mistakes."""
+    parser = new_parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
     text = 'how often to look for a new checkpoint (%(default)s)'
-    made.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
-    made.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
-    made.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
+    parser.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
+    parser.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
+    parser.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
     text = 'draw the misread digits, at most 16 for each pair of classes; implies --once'
-    made.add_argument('--mistakes', type=png_path, metavar='FILE.png', help=text)
-    args = made.parse_args(arguments())
+    parser.add_argument('--mistakes', type=png_path, metavar='FILE.png', help=text)
+    args = parser.parse_args(arguments())
     if not 0 <= args.interval <= 86400:
-        made.error('argument --interval: must be from 0 to 86400 seconds')
+        parser.error('argument --interval: must be from 0 to 86400 seconds')
     args.once = args.once or args.mistakes is not None
     return args
 

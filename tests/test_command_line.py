@@ -56,15 +56,17 @@ def test_an_error_is_a_line_and_a_status(capsys, monkeypatch, error, status, lin
 
 
 @pytest.mark.posix
-def test_ctrl_c_ends_the_process(monkeypatch):
+@pytest.mark.parametrize(
+    'handler, statuses', [(signal.default_int_handler, [130]), (signal.SIG_IGN, [])]
+)
+def test_ctrl_c_ends_the_process(monkeypatch, handler, statuses):
     """At once: TensorFlow would swallow a KeyboardInterrupt. A background job ignores it."""
     ended = []
     monkeypatch.setattr(os, '_exit', ended.append)
-    for handler in signal.default_int_handler, signal.SIG_IGN:
-        signal.signal(signal.SIGINT, handler)
-        with pytest.raises(SystemExit):
-            command_line.launch(send(signal.SIGINT))
-    assert ended == [130] and signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    signal.signal(signal.SIGINT, handler)
+    with pytest.raises(SystemExit):
+        command_line.launch(send(signal.SIGINT))
+    assert ended == statuses
 
 
 @pytest.mark.posix
@@ -99,7 +101,9 @@ def test_a_kernels_own_arguments_are_passed_over(monkeypatch):
         (mnist_lenet5_test, '--interval nan', 'error: --interval'),
         (mnist_lenet5_test, '--interval 86401', 'error: --interval'),
         (mnist_lenet5_test, '--mistakes m.jpg', 'error: --mistakes'),
-        (mnist_lenet5_backward, '--help', '(50000) (./model/)'),
+        (mnist_lenet5_test, '--model_dir=', 'error: --model_dir empty'),
+        (mnist_lenet5_backward, '--data_dir=', 'error: --data_dir empty'),
+        (mnist_lenet5_backward, '--help', '(50000) (./model/) (./data/)'),
         (mnist_lenet5_test, '--help', '(5)'),
     ],
 )
@@ -123,7 +127,7 @@ TESTING = functools.partial(command_line.parse_testing, 5, 'm')
 @pytest.mark.parametrize(
     'parse, flags, expected',
     [
-        (TRAINING, '', {'data_dir': './data/', 'model_dir': 'm', 'steps': 50, 'seed': None}),
+        (TRAINING, '', {'data_dir': None, 'model_dir': 'm', 'steps': 50, 'seed': None}),
         (TRAINING, '--seed 0 --bfloat16', {'seed': 0, 'bfloat16': True}),
         (TESTING, '', {'interval': 5, 'wait': False, 'once': False, 'mistakes': None}),
         (TESTING, '--once --interval 0', {'once': True, 'interval': 0, 'wait': False}),
@@ -134,3 +138,25 @@ def test_flags(monkeypatch, parse, flags, expected):
     monkeypatch.setattr(sys, 'argv', ['x', *flags.split()])
     args = parse()
     assert {name: getattr(args, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize('seed', [None, -1, 2**31, 1.5])
+def test_constants(monkeypatch, capsys, seed):
+    """STEPS may be a float. A SEED that is no seed is an error, unless --seed replaces it."""
+    monkeypatch.setattr(sys, 'argv', ['x', '--seed', '3'])
+    assert repr(command_line.parse_training(1e4, 'm', seed).steps) == '10000'
+    monkeypatch.setattr(sys, 'argv', ['x'])
+    with pytest.raises(SystemExit):
+        command_line.parse_training(50, 'm', seed)
+    assert 'SEED: must be' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('module', [mnist_lenet5_backward, mnist_lenet5_test])
+def test_the_named_folder_has_no_data(tmp_path, monkeypatch, module):
+    """No other folder replaces it."""
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setattr(input_data, 'MIRRORS', ())
+    monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 1)
+    monkeypatch.setattr(sys, 'argv', ['x', '--data_dir', 'fasion'])
+    with pytest.raises(input_data.DataError, match='fasion has no files'):
+        module.main()
