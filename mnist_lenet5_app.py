@@ -93,28 +93,37 @@ def app(paths, layers_path=None, port=PORT, browser=True):
 
 def serve(newest, port, browser):
     """Serves the page until Ctrl-C. newest: a live.NewestCheckpoint."""
-    serving = server.Server(port, newest.answers)
-    threading.Thread(target=newest.watch, daemon=True).start()
-    console.say(f'{serving.address} (Ctrl-C ends)')
-    if browser:
-        server.open_in_browser(serving.address)
-    serving.serve_forever()
+    with server.Server(port, newest.answers) as serving:  # a notebook goes on after Ctrl-C
+        threading.Thread(target=newest.watch, daemon=True).start()
+        console.say(f'{serving.address} (Ctrl-C ends)')
+        if browser:
+            server.open_in_browser(serving.address)
+        serving.serve_forever()
 
 
 def parse_args():
-    """Returns the flags: pictures (paths), model_dir, layers (a path or None), port, no_browser."""
-    parser = command_line.parser(
-        'Reads your own handwriting, by the checkpoint of your own training.',
-        mnist_lenet5_backward.MODEL_SAVE_PATH,
+    """Returns the flags: pictures (paths), model_dir, layers (a path or None), port, no_browser.
+    Raises PackageError.
+    """
+    description = 'Reads your own handwriting, by the checkpoint of your own training.'
+    parser = command_line.new_parser(
+        description, mnist_lenet5_backward.MODEL_SAVE_PATH, has_data=False
     )
-    text = 'of one digit each: PNG, JPEG, HEIC, ... Without any, a page in the browser to draw on'
-    parser.add_argument('pictures', nargs='*', default=[], metavar='PICTURE', help=text)
+    text = 'of one digit each (PNG, JPEG, HEIC, ...), or a folder. Without any, a page to draw on'
+    parser.add_argument(
+        'pictures', type=command_line.path, nargs='*', default=[], metavar='PICTURE', help=text
+    )
     text = 'draw what the network sees in the one picture, layer by layer'
     parser.add_argument('--layers', type=command_line.png_path, metavar='FILE.png', help=text)
     text = 'of the page, on 127.0.0.1 (%(default)s)'
     parser.add_argument('--port', type=int, default=PORT, metavar='N', help=text)
     parser.add_argument('--no_browser', action='store_true', help='do not open the page')
     args = parser.parse_args(command_line.arguments())
+    if MISSING:
+        problem = f'{MISSING} is missing; the app needs Pillow, SciPy and scikit-image'
+        command = f'{sys.executable} -m pip install -r requirements-app.txt'
+        raise PackageError(f'{problem}: {command}')
+    args.pictures = photo.paths(args.pictures)
     if args.layers is not None and len(args.pictures) != 1:
         parser.error('argument --layers: needs one picture')
     if not 1 <= args.port <= 65535:
@@ -124,10 +133,6 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if MISSING:
-        problem = f'{MISSING} is missing; the app needs Pillow, SciPy and scikit-image'
-        command = f'{sys.executable} -m pip install -r requirements-app.txt'
-        raise PackageError(f'{problem}: {command}')
     if args.pictures and hasattr(sys.stdout, 'reconfigure'):  # not in a notebook or in IDLE
         sys.stdout.reconfigure(errors='backslashreplace')  # not every name can be printed
     mnist_lenet5_backward.MODEL_SAVE_PATH = args.model_dir

@@ -3,7 +3,9 @@
 Knows the formats and limits of files. `digit` finds what is written on a picture.
 """
 
+import glob
 import io
+import os
 import warnings
 
 from support import console
@@ -26,6 +28,7 @@ LARGEST = 800  # pixels of the larger side that are kept
 Image.init()
 FORMATS = {'PNG', 'JPEG', 'MPO', 'BMP', 'DIB', 'GIF', 'WEBP', 'TIFF', 'HEIF', 'AVIF'}
 FORMATS &= set(Image.OPEN)  # older Pillows have not all of them
+ENDINGS = tuple(end for end, name in Image.registered_extensions().items() if name in FORMATS)
 
 
 class PictureError(console.Error):
@@ -37,6 +40,21 @@ class PictureError(console.Error):
     def __init__(self, key, text):
         super().__init__(text)
         self.key = key
+
+
+def paths(names):
+    """Returns the paths of the pictures that `names` stand for: a folder stands for its picture
+    files, a pattern (which Windows' cmd does not expand) for what it matches, a file for itself.
+    """
+    found = []
+    for name in names:
+        if os.path.isdir(name):
+            files = filter(os.path.isfile, glob.glob(os.path.join(glob.escape(name), '*')))
+            files = [path for path in files if path.lower().endswith(ENDINGS)]
+        else:
+            files = [] if os.path.lexists(name) else paths(glob.glob(name))
+        found += sorted(files) or [name]
+    return found
 
 
 def read(path):

@@ -4,19 +4,21 @@ import io
 import os
 import re
 import runpy
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 from support import pictures
 
 import numpy as np
 import pytest
 import sheets
-from helpers import ROOT
+from helpers import ROOT, send
 from PIL import ImageColor
 from skimage.color import rgb2xyz
 from test_digit import LABELS, drawn
@@ -79,16 +81,50 @@ def test_files(run, trained, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'line',
     ['--layers x.png', '--layers x.png a.png b.png', '--layers x.jpg a.png', '--model_dir', '--no']
-    + ['--port 0', '--port 65536', '--port x', '--help'],
+    + ['--port 0', '--port 65536', '--port x', '--help', '""', 'a.png ""', '--layers x.png *.png'],
 )
-def test_usage(line, run, capsys):
+def test_usage(line, monkeypatch, capsys):
+    monkeypatch.chdir(os.path.join(ROOT, 'docs'))  # which has several pictures
+    monkeypatch.setattr(sys, 'argv', [SCRIPT, *shlex.split(line)])
     with pytest.raises(SystemExit) as caught:
-        run(*line.split())
+        mnist_lenet5_app.parse_args()
     out, err = capsys.readouterr()
     if line == '--help':
         assert caught.value.code == 0 and '(%d)' % mnist_lenet5_app.PORT in out
     else:
         assert caught.value.code == 2 and err.startswith('usage: ')
+
+
+@pytest.mark.parametrize(
+    'names, found',
+    [
+        ('p/*.png', 'p/1.png p/2.png p/[1].png p/s.png'),
+        ('p/[12].*', 'p/1.png p/2.png'),
+        ('p/[1].png', 'p/[1].png'),
+        ('p/*.gif x.png p/2.png', 'p/*.gif x.png p/2.png'),
+        ('p', 'p/1.png p/2.png p/3.JPG p/[1].png'),
+        ('p/q p/s.png p/q*1*', 'p/q p/s.png p/q[1]/4.png'),
+    ],
+)
+def test_patterns_and_folders(names, found, monkeypatch, tmp_path):
+    """Windows' cmd expands no pattern. A folder is its picture files. A name without any stays."""
+    monkeypatch.chdir(str(tmp_path))
+    for path in '1.png 2.png [1].png 3.JPG notes.txt q/notes s.png/5 q[1]/4.png'.split():
+        (tmp_path / 'p' / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'p' / path).touch()
+    monkeypatch.setattr(sys, 'argv', [SCRIPT, *names.split()])
+    paths = mnist_lenet5_app.parse_args().pictures
+    assert [path.replace(os.sep, '/') for path in paths] == found.split()
+
+
+@pytest.mark.posix
+def test_interrupt_in_a_notebook(handlers):
+    """The port is free again, although the notebook keeps the traceback."""
+    with server.Server(0, None) as free:
+        port = int(free.address.split(':')[-1].strip('/'))
+    newest = SimpleNamespace(answers={}, watch=send(signal.SIGINT))
+    args = KeyboardInterrupt, mnist_lenet5_app.serve, newest, port, False
+    assert len([pytest.raises(*args) for _ in range(2)]) == 2
 
 
 @pytest.mark.parametrize('missing', ['PIL', 'scipy', 'skimage'])
