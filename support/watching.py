@@ -71,8 +71,8 @@ class Watcher:
 def _state(folder, prefix=''):
     """Returns names, sizes, times and inodes of a folder's files whose names have the prefix."""
     state = []
-    with contextlib.suppress(OSError):  # the files may be gone by now
-        for path in files.matching(folder, re.escape(prefix) + '.*'):
+    for path in files.matching(folder, re.escape(prefix) + '.*'):
+        with contextlib.suppress(OSError):  # the file, or what a link leads to, may be gone by now
             stat = os.stat(path)
             state.append((path, stat.st_size, stat.st_mtime_ns, stat.st_ino))
     return tuple(state)
