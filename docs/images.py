@@ -15,22 +15,26 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 DOCS = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(DOCS))
+ROOT = os.path.dirname(DOCS)
+sys.path.insert(0, ROOT)
 
-from support import pictures  # noqa: E402
+from support import files, pictures  # noqa: E402
 
 BLUE = np.divide(pictures.BLUE, 255)
 
 
 def scalars(folder):
     """Returns {tag: {step: number}} of the event files in a folder."""
-    found = {}
-    for name in sorted(name for name in os.listdir(folder) if 'tfevents' in name):
-        for event in tf.train.summary_iterator(os.path.join(folder, name)):
+    curves = {}
+    for path in files.matching(folder, r'.*tfevents.*'):
+        for event in tf.train.summary_iterator(path):
             for value in event.summary.value:
                 if value.HasField('simple_value'):
-                    found.setdefault(value.tag, {})[event.step] = value.simple_value
-    return found
+                    curves.setdefault(value.tag, {})[event.step] = value.simple_value
+    if not curves:
+        remedy = 'train with mnist_lenet5_backward.py and watch with mnist_lenet5_test.py'
+        sys.exit(f'{folder}: has no curves; {remedy}')
+    return curves
 
 
 def plot(axes, numbers, **options):
@@ -39,7 +43,7 @@ def plot(axes, numbers, **options):
 
 
 def main():
-    model = sys.argv[1]
+    model = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
     training, testing = (scalars(os.path.join(model, run)) for run in ('train', 'test'))
     plt.rcParams.update({'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False})
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), constrained_layout=True)
@@ -62,8 +66,7 @@ def main():
     right.yaxis.set_major_formatter('{x:g}')
     figure.savefig(os.path.join(DOCS, 'curves.png'), dpi=100)
 
-    script = os.path.join(os.path.dirname(DOCS), 'mnist_lenet5_test.py')
-    data = os.path.join(os.path.dirname(DOCS), 'data')
+    script, data = os.path.join(ROOT, 'mnist_lenet5_test.py'), os.path.join(ROOT, 'data')
     picture = os.path.join(DOCS, 'mistakes.png')
     flags = ['--model_dir', model, '--data_dir', data, '--mistakes', picture]
     subprocess.run([sys.executable, script, *flags], check=True)

@@ -42,13 +42,13 @@ LINE = 8  # the height of a line of nodes
 CLASS = 28  # the side of an output node
 DPI = 200  # two pixels of the file to one of a page, whose screen may have as many
 
-PAPER, CELL, RIGHT, INK, BLUE, RED = (
+PAPER, CELL, RIGHT, INK, BLUE, ORANGE = (
     [level / 255 for level in getattr(pictures, name)]
-    for name in ('PAPER', 'CELL', 'RIGHT', 'INK', 'TRUE_INK', 'READ_INK')
+    for name in ('PAPER', 'CELL', 'RIGHT', 'INK', 'BLUE', 'ORANGE')
 )
 
 
-def layers():
+def network_layers():
     """Returns the layers of the network in training, x first, and its number of parameters.
 
     A layer has a name, the `shape` of its result for one digit, what is done for it in `words`,
@@ -59,7 +59,7 @@ def layers():
         shape = [lenet5.IMAGE_SIZE, lenet5.IMAGE_SIZE, lenet5.NUM_CHANNELS]
         lenet5.forward(tf.placeholder(tf.float32, [None, *shape]), True, None)
         total = sum(variable.shape.num_elements() for variable in tf.trainable_variables())
-    found = [SimpleNamespace(name='x', shape=shape, words='', window=None, parameters=0)]
+    layers = [SimpleNamespace(name='x', shape=shape, words='', window=None, parameters=0)]
     for op in graph.get_operations():
         if op.type in BEGINNINGS:
             name, words = BEGINNINGS[op.type]
@@ -69,37 +69,37 @@ def layers():
             elif op.type == 'MaxPool':
                 window = list(op.get_attr('ksize'))[1:3]
             layer = SimpleNamespace(
-                name=name and name + str(1 + sum(name in layer.name for layer in found)),
+                name=name and name + str(1 + sum(name in layer.name for layer in layers)),
                 shape=op.outputs[0].shape.as_list()[1:],
                 words=words % tuple(window) if window else words,
                 window=window,
                 parameters=0,
             )
-            found.append(layer)
+            layers.append(layer)
         elif op.type in FURTHER:
-            found[-1].words += ', ' + FURTHER[op.type]
+            layers[-1].words += ', ' + FURTHER[op.type]
         for tensor in op.inputs:
             if tensor.op.type == 'ReadVariableOp':
-                found[-1].parameters += tensor.shape.num_elements()
-    if total != sum(layer.parameters for layer in found):
+                layers[-1].parameters += tensor.shape.num_elements()
+    if total != sum(layer.parameters for layer in layers):
         sys.exit('%d parameters, but not all of them in a layer' % total)
-    found[-1].name = 'y'
-    return found, total
+    layers[-1].name = 'y'
+    return layers, total
 
 
-def place(found):
+def place(layers):
     """Gives each layer its `top`, `bottom`, `middle` and `width`, and the feature maps `pitch`,
     from one to the next. Returns the height of the picture.
     """
     room = WIDTH - MARGIN - DRAWING
-    stacks = [layer.shape for layer in found if len(layer.shape) == 3 and layer.shape[2] > 1]
+    stacks = [layer.shape for layer in layers if len(layer.shape) == 3 and layer.shape[2] > 1]
     pitch = min((room - PIXEL * shape[1]) / (shape[2] - 1) for shape in stacks)
-    longest = max(layer.shape[0] for layer in found if len(layer.shape) == 1)
+    longest = max(layer.shape[0] for layer in layers if len(layer.shape) == 1)
     y = MARGIN
-    for layer in found:
+    for layer in layers:
         if len(layer.shape) == 3:
             layer.pitch, layer.width, height = pitch, PIXEL * layer.shape[1], PIXEL * layer.shape[0]
-        elif layer is not found[-1]:
+        elif layer is not layers[-1]:
             layer.width, height = room * layer.shape[0] / longest, LINE
         else:
             layer.width, height = CLASS * layer.shape[0], CLASS
@@ -130,7 +130,7 @@ class Sheet:
     def funnel(self, x1, width1, y1, x2, width2, y2, **options):
         """Fills what lies between one line and another below it."""
         corners = (x1, y1), (x1 + width1, y1), (x2 + width2, y2), (x2, y2)
-        self._axes.add_patch(plt.Polygon(corners, fc=RED, **options))
+        self._axes.add_patch(plt.Polygon(corners, fc=ORANGE, **options))
 
     def save(self, path):
         file = io.BytesIO()
@@ -166,22 +166,22 @@ def draw_window(sheet, before, layer):
     x2, y2 = DRAWING + PIXEL * column, layer.top + PIXEL * row
     width, height = PIXEL * columns, PIXEL * rows
     sheet.funnel(x1, width, y1 + height, x2, PIXEL, y2, alpha=0.2)
-    sheet.box(x1, y1, width, height, fc='none', ec=RED, lw=0.9)
-    sheet.box(x2, y2, PIXEL, PIXEL, fc=RED)
+    sheet.box(x1, y1, width, height, fc='none', ec=ORANGE, lw=0.9)
+    sheet.box(x2, y2, PIXEL, PIXEL, fc=ORANGE)
 
 
 def main():
-    found, total = layers()
-    sheet = Sheet(place(found))
+    layers, total = network_layers()
+    sheet = Sheet(place(layers))
     right = WIDTH - MARGIN
-    pairs = list(zip(found, found[1:]))
+    pairs = list(zip(layers, layers[1:]))
 
-    for layer in found:
+    for layer in layers:
         sheet.write(MARGIN, layer.middle, layer.name, BLUE, weight='bold')
         sheet.write(SHAPES, layer.middle, '×'.join(map(str, layer.shape)), BLUE)
         if len(layer.shape) == 3:
             draw_maps(sheet, layer)
-        elif layer is not found[-1]:
+        elif layer is not layers[-1]:
             sheet.box(DRAWING, layer.top, layer.width, LINE, fc=BLUE)
         else:
             for i in range(layer.shape[0]):
@@ -189,7 +189,7 @@ def main():
                 sheet.box(x, layer.top, CLASS, CLASS, fc=CELL, ec=BLUE, lw=0.5)
                 sheet.write(x + CLASS / 2, layer.middle, str(i), BLUE, ha='center')
 
-    sheet.write(right, found[0].middle, 'parameters', INK, ha='right')
+    sheet.write(right, layers[0].middle, 'parameters', INK, ha='right')
     for before, layer in pairs:
         if layer.window:
             draw_window(sheet, before, layer)
@@ -197,12 +197,12 @@ def main():
             x, y1, y2 = DRAWING, before.bottom, layer.top
             sheet.funnel(x, before.width, y1, x, layer.width, y2, alpha=0.1)
         between = before.bottom + GAP / 2
-        sheet.write(WORDS, between, layer.words, RED)
+        sheet.write(WORDS, between, layer.words, ORANGE)
         if layer.parameters:
             sheet.write(right, between, f'{layer.parameters:,}', INK, ha='right')
-    rule = found[-1].top - 3
+    rule = layers[-1].top - 3
     sheet.lines([((right - 110, rule), (right, rule))], INK, 0.7)
-    sheet.write(right, found[-1].middle, f'{total:,}', INK, ha='right', weight='bold')
+    sheet.write(right, layers[-1].middle, f'{total:,}', INK, ha='right', weight='bold')
     sheet.save(PICTURE)
 
 

@@ -3,6 +3,7 @@
 import ast
 import glob
 import importlib
+import importlib.util
 import os
 import re
 import sys
@@ -87,6 +88,39 @@ def test_run_time_files_are_python_3_7():
     assert len(RUN_TIME_FILES) > 10
     for path in RUN_TIME_FILES:
         parsed(path, feature_version=(3, 7))
+
+
+def program(path, monkeypatch):
+    """Imports a file of docs/ or benchmarks/."""
+    for package in 'matplotlib', 'selenium', 'skimage':
+        pytest.importorskip(package)
+    monkeypatch.setattr(sys, 'path', sys.path.copy())
+    spec = importlib.util.spec_from_file_location('program', os.path.join(ROOT, path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PROGRAMS = [path for room in ('docs', 'benchmarks') for path in glob.glob(f'{ROOT}/{room}/*.py')]
+
+
+@pytest.mark.parametrize('path', sorted(os.path.relpath(path, ROOT) for path in PROGRAMS))
+def test_programs_can_be_imported(path, monkeypatch):
+    assert callable(program(path, monkeypatch).main)
+
+
+def test_the_picture_of_the_network(monkeypatch, tmp_path):
+    module = program('docs/network.py', monkeypatch)
+    monkeypatch.setattr(module, 'PICTURE', str(tmp_path / 'network.png'))
+    module.main()
+    assert (tmp_path / 'network.png').stat().st_size > 10000
+
+
+def test_a_model_without_curves(monkeypatch, tmp_path):
+    module = program('docs/images.py', monkeypatch)
+    monkeypatch.setattr(sys, 'argv', ['images.py', str(tmp_path)])
+    with pytest.raises(SystemExit, match='train: has no curves; .*mnist_lenet5_test.py'):
+        module.main()
 
 
 def test_pytest_collects_tests_only(request):
