@@ -22,7 +22,7 @@ def blocks(page):
         return re.findall(r'^```(?:python|bash)\n(.*?)^```', file.read(), re.MULTILINE | re.DOTALL)
 
 
-READ, WEIGHTS, EXPORT, SAVED_MODEL, TFLITE, CONVERT, ONNX, META, IMPORT = blocks('using.md')
+READ, WEIGHTS, FRAME, EXPORT, SAVED_MODEL, TFLITE, CONVERT, ONNX, META, IMPORT = blocks('using.md')
 
 
 @pytest.fixture(scope='module')
@@ -77,6 +77,15 @@ def test_weights(names):
     assert len(names['weights']) == 8
     for found, wanted in zip(names['weights'], SHADOWS):
         assert (found == wanted.astype(np.float32)).all()
+
+
+def test_a_frame(names):
+    pytest.importorskip('skimage')
+    ink = np.kron(names['images'][0, ..., 0], np.ones((20, 20)))
+    names = dict(names, frame=(255 * (1 - ink)).astype(np.uint8))
+    exec(FRAME, names)
+    expected = reference.logits(names['levels'][np.newaxis, ..., np.newaxis], SHADOWS)
+    np.testing.assert_allclose(names['logits'], expected, rtol=1e-3, atol=1e-2)
 
 
 def test_the_code_is_the_same_in_both_languages():
