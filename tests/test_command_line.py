@@ -60,7 +60,7 @@ def test_an_error_is_a_line_and_a_status(capsys, monkeypatch, error, status, lin
     'handler, statuses', [(signal.default_int_handler, [130]), (signal.SIG_IGN, [])]
 )
 def test_ctrl_c_ends_the_process(monkeypatch, handler, statuses):
-    """At once: TensorFlow would swallow a KeyboardInterrupt. A background job ignores it."""
+    """TensorFlow would swallow a KeyboardInterrupt. A background job ignores Ctrl-C."""
     ended = []
     monkeypatch.setattr(os, '_exit', ended.append)
     signal.signal(signal.SIGINT, handler)
@@ -72,7 +72,7 @@ def test_ctrl_c_ends_the_process(monkeypatch, handler, statuses):
 @pytest.mark.posix
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs /dev/full')
 def test_full_disk_under_stdout(monkeypatch, capsys):
-    """The error is said once, and not again when Python ends."""
+    """The process prints the error once, and not again when Python ends."""
     with open('/dev/full', 'w', encoding='utf-8') as full:
         monkeypatch.setattr(sys, 'stdout', full)
         with pytest.raises(SystemExit) as ended:

@@ -50,7 +50,7 @@ def look(folder, monkeypatch, capsys):
 
 
 def test_each_checkpoint_is_restored_once(folder, look):
-    """One rewritten under an old name is new. One that was tested and is current again is not."""
+    """A checkpoint that replaces one of its name is new. One that is current again is not."""
     watcher = look.watcher()
     folder.save(1)
     assert look(watcher, 3) == [1, None, None]
@@ -83,7 +83,7 @@ def test_nothing_to_test(folder, look):
 
 @pytest.mark.parametrize('order', list(itertools.permutations(FILES)))
 def test_a_model_is_copied_into_the_folder(folder, look, order):
-    """File by file, each in two halves: no damage is said, and it is tested when it is whole."""
+    """Each file arrives in two halves. The watcher reports no damage and restores the whole one."""
     folder.save(801, 901)
     parts = []
     for name in order:
@@ -103,7 +103,7 @@ def test_a_model_is_copied_into_the_folder(folder, look, order):
 
 @pytest.mark.parametrize('damaged, whole', [('mnist_model-901', 801), ('mnist_model-Z', 901)])
 def test_damage_that_stays(folder, look, damaged, whole):
-    """A copy stops, or a name is mistyped. After five seconds the newest whole one is restored."""
+    """A copy stops, or a name is wrong. After five seconds the newest whole one is restored."""
     folder.save(801, 901)
     repair = functools.partial(folder.edit, damaged, 'mnist_model-801')
     if whole == 801:
