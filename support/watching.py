@@ -23,16 +23,22 @@ class Watcher:
         self._say_once = console.say_once()
 
     def get_checkpoint_state(self, model_dir):
-        """Returns the result of checkpoints.get_checkpoint_state. If there is no checkpoint, waits
-        for one, but only if `wait` is set or a checkpoint was restored before. Else returns None.
+        """Returns the result of checkpoints.get_checkpoint_state. If there is no checkpoint, or the
+        file `checkpoint` cannot be read, looks again, but only if `wait` is set or a checkpoint was
+        restored before. Else returns None, or raises checkpoints.DamagedError.
         """
         while True:
-            ckpt = checkpoints.get_checkpoint_state(model_dir)
-            if not ckpt:
-                what = 'waiting' if self._wait else 'looked'
-                self._say_once(f'{what} for checkpoints in {os.path.abspath(model_dir)}')
-            if ckpt or not self._wait:
-                return ckpt
+            try:
+                ckpt = checkpoints.get_checkpoint_state(model_dir)
+                if not ckpt:
+                    what = 'waiting' if self._wait else 'looked'
+                    self._say_once(f'{what} for checkpoints in {os.path.abspath(model_dir)}')
+                if ckpt or not self._wait:
+                    return ckpt
+            except checkpoints.DamagedError as error:
+                if not self._wait:
+                    raise
+                self._say_once(f'{error}; waiting for it')
             time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):

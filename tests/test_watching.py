@@ -120,6 +120,25 @@ def test_damage_that_stays(folder, look, damaged, whole):
     assert look(watcher) == [1702 - whole] and look.said() == []
 
 
+def test_the_file_checkpoint_cannot_be_read(folder, look):
+    """The watcher takes no other checkpoint, and looks again. Without --wait that is an error."""
+    folder.save(1)
+    folder['checkpoint'].rename(folder['saved'])
+    folder['checkpoint'].mkdir()
+    with pytest.raises(checkpoints.DamagedError, match='checkpoint: '):
+        look(look.watcher(wait=False))
+
+    def repair():
+        if look.clock > 20:
+            folder['checkpoint'].rmdir()
+            folder['saved'].rename(folder['checkpoint'])
+
+    look.meanwhile = repair
+    assert look(look.watcher()) == [1] and look.clock > 20
+    (line,) = look.said()
+    assert str(folder['checkpoint']) in line and 'waiting' in line
+
+
 @pytest.mark.posix
 def test_a_dangling_link(folder, look):
     """An editor's link leads nowhere. The watcher sees every other change in the folder."""
