@@ -8,13 +8,13 @@
 Without --pictures, the script reads MNIST's test digits, as they are and on the sheets of
 tests/app/sheets.py, and digits drawn in strokes as on the page. With --pictures, it reads your
 pictures of one digit each. The digit is the last number of a file's name. The part before the first
-hyphen names the writer (anna-3.jpg, tom-02-7.png).
+hyphen names the writer (anna-3.jpg, tom-02-7.png). Two simpler preparations read them, too.
 """
 
 import argparse
 import collections
+import glob
 import os
-import re
 import sys
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,6 +25,9 @@ from support import checkpoints
 import numpy as np
 import sheets
 import tensorflow.compat.v1 as tf
+from PIL import Image, ImageOps
+from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 import input_data
 import mnist_lenet5_backward
@@ -35,12 +38,29 @@ from handwriting import digit, photo
 KINDS = 'place', 'scale', 'lit', 'colour', 'thickness', 'ruled', 'stroked'
 
 
-def form(picture, *args):
-    """Returns (the digit on picture(*args), None), or (an empty digit, the reason) if refused."""
+def form(picture, *args, prepare=digit.digit):
+    """Returns (prepare(picture(*args)), None), or (an empty digit, the reason) if refused."""
     try:
-        return digit.digit(picture(*args)), None
+        return prepare(picture(*args)), None
     except photo.PictureError as error:
         return np.zeros((digit.FORM, digit.FORM), np.float32), error.key
+
+
+def lecture(picture):
+    """Returns the form as the lecture makes it: dark on light, 28 x 28, cut at 50."""
+    small = Image.fromarray(picture).convert('L').resize((digit.FORM, digit.FORM), Image.LANCZOS)
+    return 255.0 - np.array(small) >= 50
+
+
+def tutorial(picture):
+    """Returns the form as many tutorials make it: Otsu, a box of 20, the centre of mass."""
+    grey = np.array(Image.fromarray(picture).convert('L'))
+    light = grey > threshold_otsu(grey)
+    ink = Image.fromarray(light if light.mean() < 0.5 else ~light).convert('L')
+    ink = ImageOps.pad(ink.crop(ink.getbbox()), (digit.BOX, digit.BOX))
+    form = np.array(ImageOps.expand(ink, (digit.FORM - digit.BOX) // 2)) / 255
+    middle = np.array(ndimage.center_of_mass(form))
+    return ndimage.shift(form, np.round(digit.FORM / 2 - middle), order=0)
 
 
 def read_mnist(read, n):
@@ -57,19 +77,24 @@ def read_mnist(read, n):
 
 
 def read_pictures(read, folder):
-    names = [name for name in sorted(os.listdir(folder)) if re.search(r'\d\.\w+$', name)]
-    paths = [os.path.join(folder, name) for name in names]
-    forms, reasons = zip(*(form(lambda path: photo.decode(photo.read(path)), p) for p in paths))
+    paths = sorted(glob.glob(os.path.join(glob.escape(folder), '*[0-9].*')))
+    labels, answers = [path.split('.')[-2][-1] for path in paths], {}
+    for prepare in lecture, tutorial, digit.digit:
+        made = [
+            form(lambda p: photo.decode(photo.read(p)), path, prepare=prepare) for path in paths
+        ]
+        forms, reasons = zip(*made)
+        answers[prepare] = [reason or str(found) for found, reason in zip(read(forms), reasons)]
     writers = collections.defaultdict(list)
-    for name, found, reason in zip(names, read(forms), reasons):
-        is_right = reason is None and str(found) == name.split('.')[-2][-1]
-        writers[name.split('-')[0]].append(is_right)
-        if not is_right:
-            print('%s: %s' % (name, reason or found))
+    for name, label, answer in zip(map(os.path.basename, paths), labels, answers[digit.digit]):
+        writers[name.split('-')[0]].append(answer == label)
+        if answer != label:
+            print('%s: %s' % (name, answer))
     for writer, right in sorted(writers.items()):
         print('%s: %d of %d' % (writer, sum(right), len(right)))
-    right = sum(writers.values(), [])
-    print('all: %d of %d, %d refused' % (sum(right), len(right), len(right) - reasons.count(None)))
+    for prepare, found in answers.items():
+        right, refused = np.equal(found, labels).sum(), sum(len(answer) > 1 for answer in found)
+        print('%s: %d of %d, %d refused' % (prepare.__name__, right, len(paths), refused))
 
 
 def main():
