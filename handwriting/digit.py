@@ -16,6 +16,7 @@ of the pixels". `photo` decodes the files.
 import itertools
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 from scipy.signal import find_peaks
 from skimage.filters import threshold_otsu
@@ -47,7 +48,13 @@ PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a patte
 
 
 def digit(picture):
-    """Returns the form, float32, of a picture. Raises PictureError unless it has one figure."""
+    """Returns the form, float32, of a picture.
+
+    Raises PictureError unless it has one figure, TypeError for an array of another kind.
+    """
+    if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
+        found = f'{picture.dtype} {list(picture.shape)}'
+        raise TypeError(f'digit() wants uint8 [rows, columns] or [rows, columns, 3], not {found}')
     grey = one_channel(picture)
     if max(grey.shape) < SMALL:
         grey = resized(grey, SMALL / max(grey.shape))
@@ -64,10 +71,10 @@ def one_channel(picture):
     if picture.ndim == 2:
         return picture / np.float32(255)
     step = -(-max(picture.shape) // 100)
-    small = picture[::step, ::step].astype(np.float32)
+    small = np.asarray(Image.fromarray(picture).reduce(step), np.float32)
     detail = (small - ndimage.uniform_filter(small, (25, 25, 1))).reshape(-1, 3)
     direction = np.linalg.eigh(detail.T.dot(detail))[1][:, -1]
-    direction *= np.sign(direction.sum()) / np.abs(direction).sum()
+    direction *= (np.sign(direction.sum()) or 1) / np.abs(direction).sum()
     return np.dot(picture / np.float32(255), direction) - direction[direction < 0].sum()
 
 

@@ -134,6 +134,28 @@ def test_lines_of_one_pixel(size):
         assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
 
 
+@pytest.mark.parametrize(
+    'paper, pen, size',
+    [
+        [(0, 255, 0), (0, 0, 255), 100],  # the same sum of red, green and blue
+        [(0, 0, 128), (0, 128, 0), 100],
+        [(255, 255, 255), (0, 0, 255), 280],  # no third pixel meets the line
+    ],
+    ids=['blue on lime', 'green on navy', 'blue on white'],
+)
+def test_lines_of_two_pixels_in_colour(paper, pen, size):
+    sheet = np.full((size, size, 3), paper, np.uint8)
+    sheet[size // 4 : -size // 4, size // 2 + 2 : size // 2 + 4] = pen
+    digit = module.digit(sheet)
+    assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
+
+
+@pytest.mark.parametrize('shape, dtype', [((28, 28), float), ((28, 28, 4), np.uint8)])
+def test_an_array_that_is_no_picture(shape, dtype):
+    with pytest.raises(TypeError, match=r'^digit\(\) wants uint8 \[rows, columns\] or'):
+        module.digit(np.ones(shape, dtype))
+
+
 def test_several_figures():
     pairs = [([drawn(i), drawn(i + 1)], axis) for i in range(30) for axis in (0, 1)]
     assert [as_read(np.concatenate(*pair))[1] for pair in pairs].count('several') >= 58
