@@ -3,6 +3,7 @@
 Knows the formats and limits of files. `digit` finds what is written on a picture.
 """
 
+import contextlib
 import glob
 import io
 import os
@@ -13,11 +14,9 @@ from support import console
 import numpy as np
 from PIL import Image, ImageOps
 
-try:
+with contextlib.suppress(ImportError):  # not every Python and machine has a wheel for it
     import pillow_heif
-except ImportError:  # not every Python and machine has a wheel for it
-    pass
-else:
+
     pillow_heif.register_heif_opener()
 
 MAX_BYTES = 64 * 2**20
@@ -100,10 +99,8 @@ def _decoded(image):
     image = ImageOps.exif_transpose(image)
     if image.mode in ('I', 'F') or image.mode.startswith('I;16'):  # Pillow would clip these modes
         levels = np.asarray(image, np.float32)
-        largest = levels.max()
-        if image.mode != 'F' or largest > 1:  # a float may go from 0 to 1
-            largest = max(largest, 255)
-        levels = (levels * (255 / largest if largest > 0 else 0)).round()
+        is_fraction = image.mode == 'F' and 0 < levels.max() <= 1
+        levels = (levels * (255 / max(levels.max(), 0 if is_fraction else 255))).round()
         image = Image.fromarray(levels.astype(np.uint8))
     if 'A' in image.mode or 'a' in image.mode or 'transparency' in image.info:
         image = image.convert('RGBA')

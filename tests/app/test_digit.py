@@ -124,14 +124,14 @@ def test_a_figure_cut_out_closely(read, margin):
     assert rightly(read, parts, LABELS[:50].repeat(2)).mean() >= 0.9
 
 
+@pytest.mark.parametrize('level', [0, 200])
 @pytest.mark.parametrize('size', [40, 50, 63, 100])
-def test_lines_of_one_pixel(size):
+def test_lines_of_one_pixel(size, level):
     """As a mouse draws them, also on small sheets; and faint ones."""
-    for level in 0, 200:
-        sheet = np.full((size, size), 255, np.uint8)
-        sheet[size // 5 : -size // 5, size // 2] = level
-        digit = module.digit(sheet)
-        assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
+    sheet = np.full((size, size), 255, np.uint8)
+    sheet[size // 5 : -size // 5, size // 2] = level
+    digit = module.digit(sheet)
+    assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,24 @@ def test_a_bar_apart_belongs_to_the_figure(boxes):
     assert rows[-1] - rows[0] == 19 and digit[rows[1]].sum() > 5  # the bar is its top
 
 
+@pytest.mark.parametrize('size, pen, gap', [(28, 2, 1), (280, 20, 9)])
+def test_strokes_closer_than_the_pen_belong_together(size, pen, gap):
+    """An open 4 whose left part is nearly as tall as the stem."""
+    sheet, unit, stem = np.full((size, size), 255, np.uint8), size // 28, size // 2
+    sheet[5 * unit : 16 * unit, stem - 8 * unit : stem - 8 * unit + pen] = 0
+    sheet[16 * unit - pen : 16 * unit, stem - 8 * unit : stem - gap] = 0
+    sheet[5 * unit : 24 * unit, stem : stem + pen] = 0
+    assert module.digit(sheet)[10, [10, 16]].all()
+
+
+@pytest.mark.parametrize('size, margin, thick', [(28, 1, 1), (100, 2, 2), (600, 12, 6)])
+def test_a_thin_1_from_top_to_bottom(size, margin, thick):
+    sheet = np.full((size, size), 255, np.uint8)
+    sheet[margin:-margin, size // 2 : size // 2 + thick] = 0
+    digit = module.digit(sheet)
+    assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
+
+
 @pytest.mark.parametrize('what', ['dirt', 'frame', 'window', 'cloth', 'pen'])
 def test_what_is_beside_the_figure_is_not_read(read, what):
     random, sheets_with = RandomState(3), []
@@ -206,5 +224,5 @@ def test_a_grid_is_tried_at_few_places(monkeypatch):
     before_calls(monkeypatch, np, 'percentile', lambda *args: tried.append(1))
     grid = np.zeros((600, 800), np.float32)
     grid[:, ::2] = grid[::2] = 1
-    module.without_rules(grid)
+    module._without_rules(grid)
     assert 0 < len(tried) < 2000
