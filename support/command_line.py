@@ -97,6 +97,8 @@ def launch(main, niceness=0):
     try:
         status = main()
     except OSError as error:  # for example a closed pipe, as after `| head`
+        if not error.errno or isinstance(error, TimeoutError):  # of the user's own code
+            raise
         reason = f' ({error.strerror})' if error.strerror else ''
         say(f'error: {error.filename or "stdout"}: cannot be used{reason}')
     except BaseException as error:
