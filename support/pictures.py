@@ -11,7 +11,7 @@ from . import files
 MAX_WRONG = 100  # digits in the picture of misread digits
 
 # the palette, also of the app's page (style.css) and of the docs
-PAPER, CELL, RIGHT = (250, 248, 244), (237, 233, 226), (218, 212, 202)  # RIGHT: the diagonal
+PAPER, CELL, DIAGONAL = (250, 248, 244), (237, 233, 226), (218, 212, 202)
 INK, BLUE, ORANGE = (38, 38, 46), (22, 94, 131), (190, 74, 40)  # digits, true, predicted classes
 
 COLUMNS = 4  # a cell has room for 4 x 4 digits
@@ -57,9 +57,9 @@ def write_mistakes(path, data, logits):
     cells = [_cell(mean, PAPER, ORANGE) for mean in [digits[:0], *means]]
     for true in classes:
         cells.append(_cell(means[true], PAPER, BLUE))
-        for read in classes:
-            chosen = digits[(labels == true) & (predictions == read) & (true != read)]
-            cells.append(_cell(chosen, RIGHT if true == read else CELL, INK))
+        for predicted in classes:
+            chosen = digits[(labels == true) & (predictions == predicted) & (true != predicted)]
+            cells.append(_cell(chosen, DIAGONAL if true == predicted else CELL, INK))
     files.write(path, png(_tiled(np.array(cells), 1 + len(means), GAP, PAPER)))
 
 

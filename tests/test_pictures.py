@@ -110,7 +110,7 @@ def test_papers_and_means_of_the_sheet(sheet):
     assert found.shape == (9 * (CELL_SIZE + 4) + 4, 9 * (CELL_SIZE + 4) + 4, 3)
     for true in range(8):
         for read in set(range(8)) - ({7} if true == 2 else set()):
-            colour = pictures.RIGHT if true == read else pictures.CELL
+            colour = pictures.DIAGONAL if true == read else pictures.CELL
             assert (cell(found, true + 1, read + 1) == colour).all()
     for ink, at, empty in (pictures.BLUE, (8, 0), (1, 0)), (pictures.ORANGE, (0, 8), (0, 1)):
         mean = drawn(DIGITS[150:].mean(axis=0), 2, pictures.PAPER, ink)
