@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import functools
 import os
 import shutil
 import sys
@@ -28,11 +27,6 @@ def say(line, end='\n'):
         line = (line[:width] if end == '\r' else line).ljust(width)
     with contextlib.suppress(OSError):  # a closed stderr must not end the process
         print(line, end=end, file=sys.stderr, flush=True)
-
-
-def say_once():
-    """Returns a function like `say` that writes each different line only once."""
-    return functools.lru_cache(maxsize=None)(lambda line: say(line))
 
 
 def live_range(start, end, length):

@@ -15,12 +15,14 @@ class Watcher:
     """Restores each checkpoint once. Gives a damaged checkpoint time to become whole."""
 
     def __init__(self, variables, wait):
-        """variables: {name in the checkpoint: variable}; wait: whether to wait for a first one."""
+        """variables: {name in the checkpoint: variable}, None for all of the graph's; wait: whether
+        to wait for a first checkpoint.
+        """
         self._variables = variables
         self._wait = wait
         self._restored = set()  # states of checkpoints' files
         self._damaged = None  # the state of a folder that was damaged for GRACE_SECS
-        self._say_once = console.say_once()
+        self._said = set()
 
     def get_checkpoint_state(self, model_dir):
         """Returns the result of checkpoints.get_checkpoint_state. If there is no checkpoint, or the
@@ -72,6 +74,11 @@ class Watcher:
         self._restored.add(restored)
         self._wait = True
         return is_new
+
+    def _say_once(self, line):
+        if line not in self._said:
+            console.say(line)
+        self._said.add(line)
 
 
 def _state(folder, prefix=''):
