@@ -97,7 +97,7 @@ def backward(mnist, seed=None, bfloat16=False):
 
         saver = tf.train.Saver()
 
-        with run.session(saver, global_step, learning_rate, bfloat16) as sess:
+        with run.session(saver, global_step, learning_rate, training.config(bfloat16)) as sess:
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 

@@ -18,15 +18,15 @@ class Training:
     """The run `train`: a point for each saved step."""
 
     def __init__(self, model_dir, start, sess, learning_rate):
-        """start: the step from which the training goes on; learning_rate: a tensor."""
+        """start: the step from which the training goes on; learning_rate: number or tensor."""
         self._file = _EventFile(os.path.join(model_dir, 'train'))
         self._file.begin(start + 1)
         tests = os.path.join(model_dir, 'test')
         if os.path.isdir(tests):  # later points may come from abandoned steps
             _EventFile(tests).begin(start + 1)
-        self._sess = sess
+        self._sess, rate = sess, tf.convert_to_tensor(learning_rate)
         first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
-        self._fetches = {'learning_rate': learning_rate, 'l2': tf.add_n(losses or [0.0])}
+        self._fetches = {'learning_rate': rate, 'l2': tf.add_n(losses or [0.0])}
         if len(first.shape) == 4:  # the kernels of a convolution
             self._fetches['kernels'] = first
         self._last = time.perf_counter(), start
@@ -35,7 +35,10 @@ class Training:
         """Adds a step's numbers, and the first convolution's kernels after the step. The cross
         entropy is the loss (before the update) minus the L2 terms (after the update).
         """
-        values = self._sess.run(self._fetches)
+        try:
+            values = self._sess.run(self._fetches)
+        except tf.errors.OpError as error:  # the rate, or one of the losses, has to be fed
+            return self._file.stop(files.reason(error))
         now = time.perf_counter()
         (then, last), self._last = self._last, (now, step)
         speed = (step - last) / (now - then)
@@ -49,8 +52,7 @@ class Testing:
 
     def __init__(self, model_dir, data):
         """data: `images`, as pictures.wrong takes them, and one-hot `labels` [n, classes]."""
-        self._file = _EventFile(os.path.join(model_dir, 'test'))
-        self._images, self._labels = data.images, np.argmax(data.labels, axis=1)
+        self._file, self._data = _EventFile(os.path.join(model_dir, 'test')), data
         self._last = float('inf')
 
     def add(self, step, accuracy, logits, ckpt):
@@ -60,16 +62,20 @@ class Testing:
         Adds nothing for a step that is no number. Adds nothing for a checkpoint older than the one
         saved last, because TensorBoard would then drop all later points.
         """
-        saved_last = (ckpt.all_model_checkpoint_paths or [ckpt.model_checkpoint_path])[-1]
-        if not step.isdigit() or ckpt.model_checkpoint_path != saved_last:
+        paths = [ckpt.model_checkpoint_path, *ckpt.all_model_checkpoint_paths]
+        if not step.isdigit() or os.path.basename(paths[0]) != os.path.basename(paths[-1]):
             return
+        labels = np.asarray(self._data.labels)
+        if labels.shape != logits.shape:
+            return self._file.stop(f'labels {labels.shape} for logits {logits.shape}')
         if int(step) <= self._last:
             self._file.begin(int(step))
         self._last = int(step)
         log_sums = np.logaddexp.reduce(logits, axis=1)
-        cross_entropy = np.mean(log_sums - logits[np.arange(len(logits)), self._labels])
+        labels = np.argmax(labels, axis=1)
+        cross_entropy = np.mean(log_sums - logits[np.arange(len(logits)), labels])
         scalars = {'accuracy': accuracy, 'cross_entropy': cross_entropy}
-        wrong = pictures.wrong(self._images, self._labels, np.argmax(logits, axis=1))
+        wrong = pictures.wrong(self._data.images, labels, np.argmax(logits, axis=1))
         self._file.add(self._last, scalars, 'wrong_digits', [wrong])
 
 
@@ -80,7 +86,13 @@ class _EventFile:
     """
 
     def __init__(self, folder):
-        self._folder, self._path, self._failed = folder, None, False
+        self._folder, self._path, self._stopped = folder, None, False
+
+    def stop(self, reason):
+        """Writes nothing more, and says why."""
+        if not self._stopped:
+            console.say(f'{self._folder}: no more curves ({reason})')
+        self._stopped = True
 
     def begin(self, step):
         """Makes TensorBoard drop all points from `step` on: these steps were abandoned."""
@@ -96,7 +108,7 @@ class _EventFile:
         self._add(step, summary=tf.Summary(value=values))
 
     def _add(self, step, **what):
-        if self._failed:
+        if self._stopped:
             return
         try:
             os.makedirs(self._folder, exist_ok=True)
@@ -111,8 +123,7 @@ class _EventFile:
             self._write(step=step, **what)
             self._file.flush()
         except checkpoints.WRITE_ERRORS as error:
-            self._failed = True
-            console.say(f'{self._folder}: no more curves ({files.reason(error)})')
+            self.stop(files.reason(error))
 
     def _write(self, **what):
         self._file.write(tf.Event(wall_time=time.time(), **what).SerializeToString())

@@ -30,9 +30,11 @@ class TrainingError(console.Error):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised after a signal ended the training. The message says which step was saved; exit_status
-    is 128 plus the signal's number.
-    """
+    """Raised after a signal ended the training. The message says which step was saved."""
+
+    def __init__(self, message, signum):
+        super().__init__(message)
+        self.exit_status = 128 + signum  # as shells report it
 
 
 class Run:
@@ -40,49 +42,43 @@ class Run:
 
     def __init__(self, model_dir, name, default_seed, seed=None):
         """seed: overrides the seed stored in model_dir. Without either, a new training uses
-        default_seed. Raises CheckpointError.
+        default_seed. Raises CheckpointError, TrainingError.
         """
+        if not (isinstance(default_seed, (int, np.integer)) and 0 <= default_seed < 2**31):
+            raise TrainingError(f'SEED is {default_seed!r}; write a number from 0 to 2147483647')
         checkpoints.check_current_exists(model_dir)
         self.seed = checkpoints.choose_seed(model_dir, default_seed, seed)
         self.end = None
         self._manager = checkpoints.Manager(model_dir, name, self.seed)
+        self._saver = self._global_step = self._learning_rate = self._finite = None
+        self._sess, self._signals, self._curves = None, [], None
+        self._counts = True  # whether global_step counts the steps
 
     @contextlib.contextmanager
-    def session(self, saver, global_step, learning_rate, bfloat16=False):
+    def session(self, saver, global_step, learning_rate, config=None):
         """Gives a tf.Session. Defers signals, and keeps other trainings out of the folder.
 
-        The graph must be complete. Raises LockError, CheckpointError, TrainingError, Interrupted.
+        The graph must be complete. learning_rate: a number or a tensor, for the curves; config: a
+        tf.ConfigProto. Raises LockError, CheckpointError, TrainingError, Interrupted.
         """
         checkpoints.check_saver(saver, global_step)
         self._saver, self._global_step, self._learning_rate = saver, global_step, learning_rate
         numbers = [variable for variable in tf.global_variables() if variable.dtype.is_floating]
         self._finite = {v.op.name: tf.reduce_all(tf.is_finite(v)) for v in numbers}
-        config = session_config(bfloat16)
         with tf.Session(config=config) as sess, self._manager, deferred_signals() as signals:
             self._sess, self._signals = sess, signals
-            print_error = None
             try:
                 yield sess
-            except OSError as error:  # print failed, as after `| head`
-                print_error = error
-            step = int(sess.run(global_step))
-            # a signal may have ended the steps, or another Saver's checkpoint may be current
-            if self.end and step and not self._manager.is_current(step):
-                self.save(step)
-            # check this before print_error: with `| tee log`, Ctrl-C also ends tee, and print fails
-            if signals and step != self.end:
-                saved = f'stopped; step {step} is saved in {self._manager.folder}'
-                interrupted = Interrupted(f'{saved}, run the same command again to go on')
-                interrupted.exit_status = 128 + signals[0]
-                raise interrupted
-            if print_error:
-                raise print_error
+            except OSError:  # print failed, as after `| head`
+                self._finish()  # with `| tee log`, Ctrl-C also ends tee: Interrupted goes first
+                raise
+            self._finish()
 
     def steps(self, data, batch_size, length):
-        """Yields step numbers from the restored step up to, not including, `end`. Stops after the
-        step during which a signal arrived. Also calls data.seek to go to the matching batch.
+        """Sets `end`, begins the curves, and moves the data to the matching batch. Then yields the
+        numbers from the restored step up to, not including, `end`, or until a signal arrives.
         """
-        start = int(self._sess.run(self._global_step))
+        start, length = int(self._evaluate(self._global_step)), int(length)  # 1e4 is a float
         self.end = (start // length + 1) * length
         folder = os.path.abspath(self._manager.folder)
         console.say(f'training from step {start} to step {self.end}; checkpoints go to {folder}')
@@ -91,6 +87,9 @@ class Run:
         self._curves = tensorboard.Training(folder, start, self._sess, self._learning_rate)
         for step in console.live_range(start, self.end, length):
             yield step
+            if step == start and self._evaluate(self._global_step) == start:
+                self._counts = False
+                console.say(f'global_step is still {start} after a step; is it passed to minimize?')
             if self._signals:
                 return
 
@@ -98,38 +97,56 @@ class Run:
         """Saves a checkpoint of `step`. If the loss is passed, adds a point to the curves.
 
         Raises TrainingError if the loss or a variable is not finite, CheckpointError if the folder
-        cannot be written to. In both cases the earlier checkpoints are as before.
+        cannot be written to. In both cases the earlier checkpoints are as before. In a loop without
+        `steps`, raises Interrupted if a signal has arrived.
         """
-        step = int(step if np.isscalar(step) else self._sess.run(step))
-        finite = self._sess.run(self._finite)
-        finite['loss'] = loss is None or np.isfinite(loss)
+        step = int(step if np.isscalar(step) else self._evaluate(step))
+        finite = dict(self._evaluate(self._finite), loss=loss is None or np.isfinite(loss))
         for name in finite:
             if not finite[name]:
-                rate = self._sess.run(self._learning_rate)
-                problem = f'step {step}: {name} is not finite, at learning rate {rate:g}'
-                advice = 'Lower LEARNING_RATE_BASE and run again, from the checkpoint before it'
-                raise TrainingError(f'{problem}; it is not saved. {advice}')
+                problem = f'step {step}: {name} is not finite; it is not saved'
+                advice = 'Lower LEARNING_RATE_BASE, or look for a log or a division in the loss'
+                raise TrainingError(f'{problem}. {advice}; then run again')
         self._manager.save(self._saver, self._sess, step)
-        if loss is not None:
+        if self._curves and loss is not None:
             self._curves.add(step, loss)
+        if self._signals and self.end is None:
+            self._finish()
+
+    def _finish(self):
+        """Saves the last step. If a signal ended the training early, raises Interrupted."""
+        step = int(self._evaluate(self._global_step))
+        # even a saved step may not be current: another Saver's checkpoint is
+        if not self._counts or step and not self._manager.is_current(step):
+            self.save(step)
+        if not self._curves:
+            console.say(f'{self._manager.folder}: no curves, because run.steps was not used')
+        if self._signals and step != self.end:
+            saved = f'stopped; step {step} is saved in {self._manager.folder}'
+            raise Interrupted(f'{saved}, run the same command again to go on', self._signals[0])
+
+    def _evaluate(self, fetches):
+        if self._sess is None:
+            raise TrainingError('run.steps and run.save need run.session in place of tf.Session')
+        return self._sess.run(fetches)
 
 
-def session_config(bfloat16):
+def config(bfloat16):
     """Returns a session's options. With `bfloat16`, convolutions and matrix products multiply
     bfloat16 numbers (8 bits of precision) and add in float32. Variables stay float32.
 
     Raises TrainingError if TensorFlow cannot do that, or if Linux says that the processor cannot.
     """
-    config = tf.ConfigProto()
+    result = tf.ConfigProto()
     if bfloat16:
-        options = config.graph_options.rewrite_options
+        options = result.graph_options.rewrite_options
         features = files.read('/proc/cpuinfo') or b'amx_bf16'  # only Linux has this file
         if not hasattr(options, BFLOAT16) or not re.search(rb'avx512_bf16|amx_bf16', features):
             lacking = f'TensorFlow {tf.__version__} or this processor has no such arithmetic'
             needed = 'it needs avx512_bf16 or amx_bf16'
             raise TrainingError(f'--bfloat16: {lacking} ({needed}); train without the flag')
         setattr(options, BFLOAT16, options.ON)
-    return config
+    return result
 
 
 @contextlib.contextmanager
@@ -145,12 +162,10 @@ def deferred_signals():
         if signum == signal.SIGINT:
             signal.signal(signum, handlers[signum])
 
-    with contextlib.suppress(ValueError):  # off the main thread
-        for signum in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-            if signal.getsignal(signum) not in (signal.SIG_IGN, None):
-                handlers[signum] = signal.signal(signum, defer)
-    try:
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ValueError):  # off the main thread
+            for signum in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+                if signal.getsignal(signum) not in (signal.SIG_IGN, None):
+                    handlers[signum] = signal.signal(signum, defer)
+                    stack.callback(signal.signal, signum, handlers[signum])
         yield received
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
