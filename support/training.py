@@ -101,7 +101,7 @@ class Run:
         `steps`, raises Interrupted if a signal has arrived.
         """
         step = int(step if np.isscalar(step) else self._evaluate(step))
-        finite = dict(self._evaluate(self._finite), loss=loss is None or np.isfinite(loss))
+        finite = {'loss': loss is None or np.isfinite(loss), **self._evaluate(self._finite)}
         for name in finite:
             if not finite[name]:
                 problem = f'step {step}: {name} is not finite; it is not saved'
