@@ -125,7 +125,8 @@ def _origin(tensor, is_logits):
     """Returns the name of the tensor below, and {'_w': weights, '_b': bias}.
 
     Returns None, {} if the page cannot compute `tensor` from the one below. It can compute the ReLU
-    of a convolution, the largest of 2x2 pixels, and the logits.
+    of a convolution, the largest of 2x2 pixels, and the logits. A bias must have one number for
+    each map or class.
     """
     op, expected, weights = tensor.op, 'MaxPool', {}
     if is_logits or op.type == 'Relu':
@@ -133,11 +134,14 @@ def _origin(tensor, is_logits):
         if adding.type not in ADDING:
             return None, {}
         op, expected = adding.inputs[0].op, 'MatMul' if is_logits else 'Conv2D'
-        weights = {'_w': op.inputs[-1], '_b': adding.inputs[1]}
+        if op.type == expected:
+            weights = {'_w': op.inputs[1], '_b': adding.inputs[1]}
+    shapes = [weight.shape for weight in weights.values()]
     if (
         op.type != expected
         or any(op.get_attr(name) != value for name, value in EXPLAINED[expected].items())
-        or not all(weight.shape.is_fully_defined() for weight in weights.values())
+        or not all(shape.is_fully_defined() for shape in shapes)
+        or (shapes and shapes[1].as_list() != shapes[0].as_list()[-1:])
     ):
         return None, {}
     return _unshaped(op.inputs[0]).name, weights

@@ -504,7 +504,7 @@ async function post(path, body) {
   const numbers = new Float32Array(buffer.slice(end + 1));
   let place = 0;
   for (const [name, shape] of Object.entries(answer.shapes)) {
-    answer[name] = numbers.subarray(place, place += shape.reduce((a, b) => a * b));
+    answer[name] = numbers.subarray(place, place += shape.reduce((a, b) => a * b, 1));
   }
   learn(answer);
   return answer;

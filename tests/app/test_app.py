@@ -421,10 +421,24 @@ def test_sums(page, serving):
     assert text(page, 'total') == '' and page.find_element('id', 'hint').is_displayed()
 
 
-def test_a_changed_network(page, serving, run, monkeypatch, tmp_path):
+def test_weights_without_dimensions(page, serving):
+    """A single number among the weights does not stop the page."""
+    most, weights = serving.answers['/weights']
+
+    def with_a_number(body):
+        head, _, content = weights(body).partition(b'\n')
+        return head.replace(b'shapes": {', b'shapes": {"n": [], ') + b'\n' + bytes(4) + content
+
+    serving.answers['/weights'] = most, with_a_number
+    take(page, 0)
+    assert 'softmax' in text(page, 'total') and 'step 300' in text(page, 'status')
+
+
+@pytest.mark.parametrize('add', [normalized, lambda sums: sums + 0.1])
+def test_a_changed_network(add, page, serving, run, monkeypatch, tmp_path):
     """It is read and drawn, as far as its layers are found, on the page and from a file."""
     monkeypatch.setattr(
-        mnist_lenet5_forward, 'forward', lambda x, *_: changed(x, norm=normalized, classes=5)
+        mnist_lenet5_forward, 'forward', lambda x, *_: changed(x, add=add, classes=5)
     )
     serving.answers = live_of(tmp_path / 'model', save=True).answers
     take(page, 0)

@@ -15,27 +15,34 @@ DIGIT = np.random.RandomState(5).rand(28, 28).astype(np.float32)
 DIGIT[:, :9] = 0
 PARAMETERS = reference.initial_parameters()
 FOUND = ['conv1', 'pool1', 'conv2', 'pool2', 'fc1']
-UNEXPLAINED = {'pool1': 'conv1', 'pool2': 'conv2', 'logits': 'fc1'}
+POOLS = {'pool1': 'conv1', 'pool2': 'conv2'}
+UNEXPLAINED = dict(POOLS, logits='fc1')
 SOURCES = dict(zip([*FOUND[:4], 'logits'], ['input', *FOUND[:3], 'fc1']))
 
 
-def changed(x, size=5, function=tf.nn.relu, norm=lambda x: x, neurons=(512,), classes=10):
+def biased(sums):
+    """Adds a bias to each map or class."""
+    return sums + lenet.get_bias(sums.shape.as_list()[-1:])
+
+
+def changed(x, size=5, function=tf.nn.relu, add=biased, neurons=(512,), classes=10):
     """The logits of LeNet-5 as a student might change it."""
     below = x
     for kernels in 6, 16:
         w = lenet.get_weight([size, size, int(below.shape[3]), kernels], None)
-        sums = tf.nn.bias_add(lenet.conv2d(below, w), lenet.get_bias([kernels]))
-        below = lenet.max_pool_2x2(function(norm(sums)))
+        below = lenet.max_pool_2x2(function(add(lenet.conv2d(below, w))))
     below = tf.reshape(below, [-1, int(np.prod(below.shape.as_list()[1:]))])
     for n in [*neurons, classes]:
         w = lenet.get_weight([int(below.shape[1]), n], None)
-        logits = tf.matmul(below, w) + lenet.get_bias([n])
+        logits = add(tf.matmul(below, w))
         below = function(logits)
     return logits
 
 
-def normalized(x):
-    return tf.nn.batch_normalization(x, 0.1, 2.0, None, None, 1e-3)
+def normalized(sums):
+    if len(sums.shape) == 2:
+        return biased(sums)
+    return tf.nn.batch_normalization(biased(sums), 0.1, 2.0, None, None, 1e-3)
 
 
 @pytest.fixture(scope='module')
@@ -68,7 +75,11 @@ def test_layers_of_the_lecture(lecture):
     [
         (28, {'size': 3, 'classes': 5}, FOUND, SOURCES),
         (28, {'function': tf.tanh, 'classes': 26}, FOUND, UNEXPLAINED),
-        (28, {'norm': normalized}, FOUND, UNEXPLAINED),
+        (28, {'add': normalized}, FOUND, UNEXPLAINED),
+        (28, {'add': lambda sums: 0.1 + sums}, FOUND, POOLS),
+        (28, {'add': lambda sums: sums + 0.1}, FOUND, POOLS),
+        (28, {'add': lambda sums: sums + lenet.get_bias([1])}, FOUND, POOLS),
+        (28, {'add': lambda sums: sums + tf.ones(sums.shape[1:])}, FOUND, UNEXPLAINED),
         (28, {'neurons': (120, 84)}, [*FOUND, 'fc2'], dict(SOURCES, logits='fc2')),
         (28, {'neurons': ()}, FOUND[:4], dict(SOURCES, logits='pool2')),
         (30, {'size': 4}, FOUND, SOURCES),
