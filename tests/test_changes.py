@@ -162,12 +162,25 @@ another name
     MODEL_NAME = 'mnist_model' => MODEL_NAME = 'lenet-5 a'
 another folder
     './model/' => './runs/first'
+a path
+    = './model/' => = __import__('pathlib').Path('model')
+a name that is a pattern
+    MODEL_NAME = 'mnist_model' => MODEL_NAME = 'lr=0.01[a]'
+    error: MODEL_NAME 'lr=0.01[a]': write a name without any of
+a folder of Windows
+    './model/' => 'model\\run1'
+    error: model\run1: TensorFlow reads
 
 # the network
 sigmoid
     tf.nn.relu => tf.nn.sigmoid
 a constant bias
     tf.zeros(shape) => tf.constant(0.1, shape=shape)
+a number for a bias
+    tf.nn.bias_add(conv1, conv1_b) => 0.1 + conv1
+    matmul(fc1, fc2_w) + fc2_b => matmul(fc1, fc2_w) + 0.1
+a bias for each pixel
+    tf.nn.bias_add(conv1, conv1_b) => conv1 + get_bias([28, 28, 1])
 another size
     CONV2_SIZE = 5 => CONV2_SIZE = 3
 another layer
