@@ -132,6 +132,15 @@ def test_testing(tmp_path, testing):
     assert found == {'accuracy': {301: 0.25}, 'wrong_digits': {301: picture}}
 
 
+def test_another_spelling_of_the_folder(tmp_path, testing):
+    """After a fall-back in `--model_dir model//`, the current checkpoint has the other one."""
+    current, *listed = 'model/mnist_model-7', 'model//mnist_model-1', 'model//mnist_model-7'
+    ckpt = checkpoints.CheckpointState(model_checkpoint_path=current)
+    ckpt.all_model_checkpoint_paths.extend(listed)
+    testing.add('7', 0.25, LOGITS, ckpt)
+    assert written(tmp_path / 'test')['accuracy'] == {7: 0.25}
+
+
 # The branch
 def test_the_curves_are_those_of_the_branch(tmp_path, testing, curves):
     """On, back, back to the very first, and on again, in a process each; then in one."""

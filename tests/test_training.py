@@ -84,6 +84,17 @@ def test_other_signals(train, monkeypatch):
     signal.signal(signal.SIGUSR1, before)
 
 
+@pytest.mark.posix
+def test_steps_that_are_not_counted(train, monkeypatch):
+    """After a signal, the last weights are saved under the number that the line says."""
+    optimizer, minimize = tf.train.GradientDescentOptimizer, tf.train.Optimizer.minimize
+    monkeypatch.setattr(optimizer, 'minimize', lambda self, loss, global_step: minimize(self, loss))
+    saves = []
+    before_calls(monkeypatch, tf.train.Saver, 'save', lambda *args: saves.append(args[3]))
+    interrupted(train, signal.SIGTERM, 0, Happening(3, send(signal.SIGTERM)))
+    assert saves == [0, 0]  # at the first step, and at the signal
+
+
 def test_it_leaves_the_process_as_it_was(train):
     """The default graph stays empty. Off the main thread, which gets no signals, training works."""
     with tf.Graph().as_default() as graph:
