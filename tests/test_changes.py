@@ -30,31 +30,22 @@ pytestmark = pytest.mark.posix
 
 TABLE = r"""
 nothing
-
 # the optimizer
 Adam
     GradientDescentOptimizer(learning_rate) => AdamOptimizer(0.001)
 clipped gradients
     train_step =...minimize(... ) => optimizer = tf.train.AdamOptimizer(learning_rate)\npairs = [(tf.clip_by_norm(g, 1.0), v) for g, v in optimizer.compute_gradients(loss)]\ntrain_step = optimizer.apply_gradients(pairs, global_step)
-one layer is trained
-    loss, global_step=global_step => &, var_list=tf.trainable_variables()[6:]
 steps that are not counted
     loss, global_step=global_step => loss
     says: global_step is still 0 after a step
     steps: 0, 0
-
 # the learning rate
 a fixed rate
     learning_rate = tf.train.exponential_decay(...staircase=True,...) => learning_rate = 1e-4
-a whole number
-    learning_rate = tf.train.exponential_decay(...staircase=True,...) => learning_rate = 1
-two rates
-    learning_rate = tf.train.exponential_decay(...staircase=True,...) => learning_rate = tf.train.piecewise_constant(global_step, [3], [1e-3, 1e-4])
 a rate that is fed
     learning_rate = tf.train.exponential_decay(...staircase=True,...) => learning_rate = tf.placeholder(tf.float32)
     feed_dict={x: reshaped_xs => &, learning_rate: 0.9**i
     says: train: no more curves (You must feed
-
 # the loss
 no L2 in the loss
     loss = cem +...('losses')) => loss = cem
@@ -72,19 +63,15 @@ a term of the activities
 the logarithm of zero
     ce = tf.nn...(y_, 1)) => ce = -tf.reduce_sum(tf.log(0 * y), 1)
     error: step 1: loss is not finite; it is not saved. Lower LEARNING_RATE_BASE, or look for a log
-
 # the average
 no average
     ema_op = ema.apply(tf.trainable_variables()) => ema_op = tf.no_op()
     tf.train.Saver(ema_restore) => tf.train.Saver()
     watching.Watcher(ema_restore, => watching.Watcher(None,
     restore(saver, sess, ckpt, ema_restore) => restore(saver, sess, ckpt)
-
 # the loop
 batches of one
     BATCH_SIZE = 2 => BATCH_SIZE = 1
-a save each step
-    SAVE_STEPS = 2 => SAVE_STEPS = 1
 STEPS is a float
     STEPS = 6 => STEPS = 6e0
 range
@@ -112,10 +99,6 @@ a missing table
 a missing file
     run.save(step, loss_value) => open('missing.csv')
     error: missing.csv: cannot be used (No such file or directory)
-a slow server
-    run.save(step, loss_value) => raise TimeoutError(110, 'slow')
-    traceback: raise TimeoutError(110, 'slow')
-
 # the session
 tf.Session
     run.session(...(bfloat16)) => tf.Session()
@@ -128,20 +111,12 @@ the lecture's session, loop and save
     steps: None, 10
 threads
     training.config(bfloat16) => tf.ConfigProto(intra_op_parallelism_threads=1)
-
 # checkpoints and curves
-no loss is passed
-    run.save(step, loss_value) => run.save(step)
 the loop's number
     run.save(step, loss_value) => run.save(i, loss_value)
-one checkpoint is kept
-    tf.train.Saver() => tf.train.Saver(max_to_keep=1)
 a Saver of the weights
     saver = tf.train.Saver() => saver = tf.train.Saver(tf.trainable_variables())
     error: the Saver leaves out the step, Variable_8
-a Saver without an average
-    saver = tf.train.Saver() => late = tf.Variable(0.5)\nsaver = tf.train.Saver(tf.global_variables()[:-1])
-    says: the Saver leaves out Variable_9; resumed, they begin anew
 a variable after the Saver
     saver = tf.train.Saver() => &\nlate = tf.Variable(0.5)
     says: the Saver leaves out Variable_9; resumed, they begin anew
@@ -155,9 +130,6 @@ a FileWriter
 no seed
     SEED = 1 => SEED = None
     error: SEED is None; write a number from 0 to 2147483647
-a negative seed
-    SEED = 1 => SEED = -1
-    error: SEED is -1; write a number from 0 to 2147483647
 another name
     MODEL_NAME = 'mnist_model' => MODEL_NAME = 'lenet-5 a'
 another folder
@@ -170,7 +142,6 @@ a name that is a pattern
 a folder of Windows
     './model/' => 'model\\run1'
     error: model\run1: TensorFlow reads
-
 # the network
 sigmoid
     tf.nn.relu => tf.nn.sigmoid
@@ -185,15 +156,10 @@ another size
     CONV2_SIZE = 5 => CONV2_SIZE = 3
 another layer
     y = tf.matmul(fc1, fc2_w) + fc2_b => fc1 = tf.nn.relu(tf.matmul(fc1, get_weight([16, 16], regularizer)))\n&
-no dropout
-    if train: => if False:
 TensorFlow's dropout
     dropout(fc1, 0.5, seed) => tf.nn.dropout(fc1, rate=0.5)
 tf.get_variable
     w = tf.Variable(tf.truncated_normal(shape, stddev=0.1)) => w = tf.get_variable('w%d' % len(tf.global_variables()), shape)
-another step
-    global_step = tf.Variable(0, trainable=False) => global_step = tf.train.get_or_create_global_step()
-
 # the data
 own data
     def main(): => class Own:\n    num_examples = 4\n    def next_batch(self, n):\n        return np.random.rand(n, 784), np.eye(10)[:n]\n&
@@ -211,7 +177,6 @@ a test of some digits
 a test of the training digits
     mnist.test. => mnist.train.
     says: test: no more curves (labels (10, 10) for logits (19, 10))
-
 # in one process
 two trainings
     backward(mnist, args.seed, args.bfloat16) => &\n&
@@ -332,8 +297,7 @@ def test_it_works(folder, command, changes, result):
         assert (status, current_step(folder)) == (130, stopped)
     for script, *flags in ['backward'], ['test', '--once'], ['app', '1.png']:
         status, out, lines = command(script, *flags)
-        assert status == 0, lines
-        assert len(lines) <= 1
+        assert status == 0 and len(lines) <= 1, lines
         said += lines
         if script == 'test':
             assert re.fullmatch(r'After %s training step\(s\), test accuracy = \S+\n' % last, out)
