@@ -42,10 +42,8 @@ class Run:
 
     def __init__(self, model_dir, name, default_seed, seed=None):
         """seed: overrides the seed stored in model_dir. Without either, a new training uses
-        default_seed. Raises CheckpointError, TrainingError.
+        default_seed. Raises CheckpointError.
         """
-        if not (isinstance(default_seed, (int, np.integer)) and 0 <= default_seed < 2**31):
-            raise TrainingError(f'SEED is {default_seed!r}; write a number from 0 to 2147483647')
         checkpoints.check_current_exists(model_dir)
         self.seed = checkpoints.choose_seed(model_dir, default_seed, seed)
         self.end = None

@@ -116,10 +116,10 @@ the loop's number
     run.save(step, loss_value) => run.save(i, loss_value)
 a Saver of the weights
     saver = tf.train.Saver() => saver = tf.train.Saver(tf.trainable_variables())
-    error: the Saver leaves out the step, Variable_8
+    error: the Saver has no Variable_8, the step
 a variable after the Saver
     saver = tf.train.Saver() => &\nlate = tf.Variable(0.5)
-    says: the Saver leaves out Variable_9; resumed, they begin anew
+    says: the Saver has no Variable_9; what it lacks begins anew
 the step itself
     run.save(step, => run.save(global_step,
 a second Saver
@@ -127,9 +127,6 @@ a second Saver
     run.save(step, loss_value) => &\nbest.save(sess, './model/best', step)
 a FileWriter
     for i in run.steps( => tf.summary.FileWriter('./model/graph', sess.graph).close()\n&
-no seed
-    SEED = 1 => SEED = None
-    error: SEED is None; write a number from 0 to 2147483647
 another name
     MODEL_NAME = 'mnist_model' => MODEL_NAME = 'lenet-5 a'
 another folder
