@@ -42,9 +42,9 @@ LINE = 8  # the height of a line of nodes
 CLASS = 28  # the side of an output node
 DPI = 200  # two pixels of the file to one of a page, whose screen may have as many
 
-PAPER, CELL, RIGHT, INK, BLUE, ORANGE = (
+PAPER, CELL, DIAGONAL, INK, BLUE, ORANGE = (
     [level / 255 for level in getattr(pictures, name)]
-    for name in ('PAPER', 'CELL', 'RIGHT', 'INK', 'BLUE', 'ORANGE')
+    for name in ('PAPER', 'CELL', 'DIAGONAL', 'INK', 'BLUE', 'ORANGE')
 )
 
 
@@ -151,8 +151,8 @@ def draw_maps(sheet, layer):
     sheet.box(DRAWING, layer.top, layer.width, height, fc=PAPER)
     xs = [DRAWING + i * PIXEL for i in range(1, columns)]
     ys = [layer.top + i * PIXEL for i in range(1, rows)]
-    sheet.lines([((x, layer.top), (x, layer.bottom)) for x in xs], RIGHT, 0.25)
-    sheet.lines([((DRAWING, y), (right, y)) for y in ys], RIGHT, 0.25)
+    sheet.lines([((x, layer.top), (x, layer.bottom)) for x in xs], DIAGONAL, 0.25)
+    sheet.lines([((DRAWING, y), (right, y)) for y in ys], DIAGONAL, 0.25)
     sheet.box(DRAWING, layer.top, layer.width, height, fc='none', **edge)
 
 
