@@ -114,12 +114,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             content = answer(body)
         except Exception as error:  # a mistake of ours: the page shows a line and goes on
             traceback.print_exc()
-            self.send_error(500, explain=f'{type(error).__name__}: {error}')
+            line = f'{type(error).__name__}: {error}\n'  # send_error would escape it as HTML
+            self._send(self.error_content_type, line.encode('utf-8', 'replace'), 500)
         else:
             self._send(OCTETS, content)
 
-    def _send(self, content_type, body):
-        self.send_response(200)
+    def _send(self, content_type, body, status=200):
+        self.send_response(status)
         self.send_header('Content-Type', content_type)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()

@@ -365,18 +365,22 @@ function place(event) {
   return [(event.clientX - box.left) / box.width * SIDE, (event.clientY - box.top) / box.height * SIDE];
 }
 
+function begin(event) {
+  stroke = [place(event)];
+  stroke.pointer = event.pointerId;
+  strokes.push(stroke);
+}
 pen.addEventListener('pointerdown', event => {
   if (event.button || stroke) return;
   if (photo) forget();
   pen.setPointerCapture(event.pointerId);
-  stroke = [place(event)];
-  stroke.pointer = event.pointerId;
-  strokes.push(stroke);
+  begin(event);
   paintField();
   ask('drawing', event.timeStamp);
 });
 pen.addEventListener('pointermove', event => {
   if (!stroke || event.pointerId !== stroke.pointer) return;
+  if (!strokes.includes(stroke)) begin(event);  // its first part was undone or cleared
   const events = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
   for (const each of events.length ? events : [event]) stroke.push(place(each));
   paintField();
@@ -408,16 +412,21 @@ function undo() {
   paintField();
   ask('drawing', performance.now());
 }
-function take(file) {
+async function take(file) {
   if (!file) return;
   forget();
+  stroke = null;
   photo = file;
   $('photo').src = URL.createObjectURL(file);
   $('photo').hidden = false;
   paintField();
   paint();
-  if (file.size > MAX_BYTES) showError(words.errors.large);
-  else ask('picture', performance.now());
+  if (file.size > MAX_BYTES) return showError(words.errors.large);
+  const since = performance.now();
+  try { file.content = new Blob([await file.arrayBuffer()]); } catch {}  // a folder, or changed
+  if (photo !== file) return;
+  if (file.content) ask('picture', since);
+  else showError(words.errors.file);
 }
 $('undo').onclick = undo;
 $('clear').onclick = clear;
@@ -450,8 +459,9 @@ function point(name, map, row, column) {
 }
 const STEPS = {ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1],
   '+': [1, 0, 0], '=': [1, 0, 0], '-': [-1, 0, 0]};  // maps, rows, columns
-function move(event, {name, rows, across, maps}) {
-  if (!(event.key in STEPS)) return;
+function move(event, layer) {
+  if (!layer || !(event.key in STEPS)) return;  // without one: before the first answer
+  const {name, rows, across, maps} = layer;
   event.preventDefault();
   if (!pixel) return point(name, 0, rows >> 1, across >> 1);
   const [next, down, right] = STEPS[event.key], was = layers[pixel.layer];
@@ -477,6 +487,7 @@ function pointAt(layer) {
 }
 $('near').onkeydown = event => move(event, nearLayer());
 onPoint($('near'), (x, y) => {
+  if (!nearLayer()) return;
   const {name, rows, across} = nearLayer();
   point(name, pixel ? pixel.map : 0, Math.floor(y * rows), Math.floor(x * across));
 });
@@ -513,7 +524,7 @@ async function post(path, body) {
 async function serveTask() {
   const {task, since} = wanted;
   wanted.task = null;
-  const body = {drawing, picture: () => photo, input: () => shown.input}[task]();
+  const body = {drawing, picture: () => photo.content, input: () => shown.input}[task]();
   const answer = await post('/' + task, body);
   // cleared meanwhile
   if (!strokes.length && !photo || task === 'picture' && !photo || task === 'input' && !shown) return answer;
@@ -553,7 +564,9 @@ async function run() {
       showStatus('lost');
       dim('lost', true);
       await new Promise(resolve => setTimeout(resolve, 1000));
-      if (!wanted.task && (photo || strokes.length)) ask(photo ? 'picture' : 'drawing', performance.now());
+      if (!wanted.task && (photo ? photo.content : strokes.length)) {
+        ask(photo ? 'picture' : 'drawing', performance.now());
+      }
     }
     if (!wanted.task && !lacksWeights()) {
       await new Promise(resolve => { wake = resolve; setTimeout(resolve, 1000); });

@@ -298,6 +298,27 @@ def test_undo_and_keyboard(page):
     assert not page.find_element('id', 'undo').is_enabled()
 
 
+@pytest.mark.parametrize('keys', [[Keys.ESCAPE], [Keys.CONTROL, 'z']], ids=['clear', 'undo'])
+def test_a_stroke_goes_on_after_its_beginning_is_removed(page, keys):
+    pen = page.find_element('id', 'pen')
+    hand = ActionChains(page, duration=0).move_to_element_with_offset(pen, -84, -90)
+    hand.click_and_hold().move_by_offset(0, 160).move_by_offset(0, -160).perform()
+    page.find_element('tag name', 'body').send_keys(*keys)
+    draw_and_wait(page, 7)
+
+
+def test_pointing_before_the_first_answer(page, serving):
+    """Does no harm: the drawing is read afterwards."""
+    most, step = serving.answers['/step']
+    is_asked = threading.Event()
+    serving.answers['/step'] = most, lambda body: is_asked.wait(30) and step(body)
+    page.refresh()
+    enlarged = page.find_element('id', 'near')
+    ActionChains(page, duration=0).move_to_element(enlarged).click().send_keys('+').perform()
+    is_asked.set()
+    draw_and_wait(page, 7)
+
+
 def test_what_comes_and_goes_shows_without_a_reload(page, serving, tmp_path):
     """A first and a newer checkpoint, by which the drawing is read anew; the script itself."""
     newest = live_of(tmp_path / 'model')
@@ -309,15 +330,40 @@ def test_what_comes_and_goes_shows_without_a_reload(page, serving, tmp_path):
         save(newest, step)
         wait_for(page, 'status', 'step %d' % step)
         until(lambda before=before: text(page, 'bars') != before, 'the drawing is read anew')
+    dimmed = "return [$('answer'), $('sight')].map(e => getComputedStyle(e).opacity < 1)"
+    for is_lost in lose(page):
+        assert page.execute_script(dimmed) == [is_lost] * 2  # it may answer an older drawing
+    assert 'step 101' in text(page, 'status')
+
+
+def lose(page):
+    """Has the page lose its connection for a moment. Yields when it is lost and when it is back."""
     page.execute_cdp_cmd('Network.enable', {})
     conditions = {'latency': 0, 'downloadThroughput': -1, 'uploadThroughput': -1}
-    dimmed = "return [$('answer'), $('sight')].map(e => getComputedStyle(e).opacity < 1)"
-    for offline, status in (True, 'ended'), (False, 'step 101'):
-        conditions['offline'] = offline
-        page.execute_cdp_cmd('Network.emulateNetworkConditions', conditions)
-        wait_for(page, 'status', status)
-        assert page.execute_script(dimmed) == [offline] * 2  # it may answer an older drawing
+    for offline, part in (True, 'ended'), (False, 'step'):
+        page.execute_cdp_cmd('Network.emulateNetworkConditions', dict(conditions, offline=offline))
+        wait_for(page, 'status', part)
+        yield offline
     page.get_log('browser')  # where it says that the script could not be reached
+
+
+def test_a_photo_that_changes_on_disk(page, tmp_path):
+    """The page keeps what it has read of it; if that was nothing, it says so."""
+    path = tmp_path / 'x.png'
+    path.write_bytes(picture(4))
+    page.find_element('id', 'file').send_keys(str(path))
+    until(lambda: read(page), 'an answer')
+    os.utime(str(path), (1e9, 1e9))  # a browser sees changes of the time, in seconds
+    before = paths(page).count('/picture')
+    assert list(lose(page)) == [True, False]
+    until(lambda: paths(page).count('/picture') > before, 'it is read again')
+    page.execute_script("$('file').onchange = null")
+    page.find_element('id', 'file').send_keys(str(path))
+    path.write_bytes(b'')
+    page.execute_script("take($('file').files[0])")
+    wait_for(page, 'error', 'cannot be read')
+    assert 'step 300' in text(page, 'status')
+    page.get_log('browser')  # where it says that the photo could not be shown
 
 
 def test_photos(page, run, trained, tmp_path):

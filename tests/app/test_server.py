@@ -19,7 +19,7 @@ def port():
     answers = {
         '/step': (0, lambda body: b'{}\n'),
         '/drawing': (100, lambda body: body[::-1]),
-        '/fails': (100, lambda body: [][0]),
+        '/fails': (100, lambda body: {}['<&>']),
     }
     with server.Server(0, answers) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
@@ -67,7 +67,7 @@ def test_the_page_is_these_files_and_no_others(port):
 
 def test_an_error_of_ours_is_an_answer_and_a_traceback(port, capfd):
     status, body, headers = ask(port, 'POST', '/fails')
-    assert status == 500 and body.startswith(b'IndexError: list ')
+    assert status == 500 and body == b"KeyError: '<&>'\n"
     assert headers['Content-Type'] == 'text/plain; charset=utf-8'
     assert headers['X-Content-Type-Options'] == 'nosniff'
     assert capfd.readouterr().err.startswith('Traceback')
