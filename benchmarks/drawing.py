@@ -10,14 +10,15 @@ beside a training, and compares the training's speed with and without drawing, i
 
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from selenium import webdriver
+sys.path.append(os.path.join(os.path.dirname(__file__), '..', 'tests', 'app'))
+
+import browser
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PORT = '8029'
@@ -29,22 +30,24 @@ QUIET = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')
 # Adds a dot to a drawing of a line, and returns the milliseconds until the answer is painted. The
 # dots touch the line, so that each drawing is one figure and its answer has all layers.
 STROKE = """
-const done = arguments[arguments.length - 1], pen = document.getElementById('pen');
-const box = pen.getBoundingClientRect(), at = Math.random;
-if (!strokes.length || strokes.length > 4) {
-  clear();
-  strokes.push([[140, 60], [140, 220]]);
+const pen = $('pen'), box = pen.getBoundingClientRect(), random = Math.random;
+if (!field.strokes.length || field.strokes.length > 4) {
+  field.clear();
+  field.strokes.push([[140, 60], [140, 220]]);
 }
-const observer = new PerformanceObserver(list => {
-  observer.disconnect();
-  done(list.getEntries()[0].duration);
+const duration = new Promise(resolve => {
+  const observer = new PerformanceObserver(list => {
+    observer.disconnect();
+    resolve(list.getEntries()[0].duration);
+  });
+  observer.observe({type: 'measure'});
 });
-observer.observe({type: 'measure'});
-const there = {clientX: box.left + (.45 + .1 * at()) * box.width, button: 0, pointerId: 1,
-               clientY: box.top + (.45 + .1 * at()) * box.height, bubbles: true};
+const dot = {clientX: box.left + (.45 + .1 * random()) * box.width, button: 0, pointerId: 1,
+             clientY: box.top + (.45 + .1 * random()) * box.height, bubbles: true};
 pen.setPointerCapture = () => {};
-pen.dispatchEvent(new PointerEvent('pointerdown', there));
-pen.dispatchEvent(new PointerEvent('pointerup', there));
+pen.dispatchEvent(new PointerEvent('pointerdown', dot));
+pen.dispatchEvent(new PointerEvent('pointerup', dot));
+return duration;
 """
 
 
@@ -56,7 +59,7 @@ def script(*command):
 def draw(driver):
     """Draws a stroke and returns the milliseconds until its answer."""
     time.sleep(0.05)  # a hand is not faster
-    return driver.execute_async_script(STROKE)
+    return browser.run(driver, STROKE)
 
 
 def show(name, driver):
@@ -87,11 +90,7 @@ def speed(model, work):
 
 
 def main():
-    options = webdriver.ChromeOptions()
-    for flag in '--headless=new', '--no-sandbox', '--disable-dev-shm-usage':
-        options.add_argument(flag)
-    service = webdriver.ChromeService(shutil.which('chromedriver'))
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = browser.chromium()
     with tempfile.TemporaryDirectory() as model:
         folder = '--model_dir', model
         training = script('mnist_lenet5_backward.py', '--steps', '101', *folder)

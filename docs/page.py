@@ -9,15 +9,16 @@ drawn there, by mnist_lenet5_app.py --layers.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.append(os.path.join(os.path.dirname(__file__), '..', 'tests', 'app'))
+
+import browser
 import numpy as np
 from PIL import Image
-from selenium import webdriver
 
 DOCS = os.path.dirname(os.path.abspath(__file__))
 APP = [sys.executable, os.path.join(os.path.dirname(DOCS), 'mnist_lenet5_app.py')]
@@ -29,11 +30,11 @@ THREE = [(0.28, 0.25), (0.4, 0.19), (0.52, 0.17), (0.64, 0.2), (0.69, 0.29), (0.
 THREE += [(0.56, 0.45), (0.47, 0.48), (0.58, 0.51), (0.69, 0.59), (0.72, 0.7), (0.66, 0.8)]
 THREE += [(0.54, 0.85), (0.4, 0.83), (0.28, 0.77)]
 DRAW = """
-const pen = document.getElementById('pen'), box = pen.getBoundingClientRect();
+const pen = $('pen'), box = pen.getBoundingClientRect();
 const at = ([x, y]) => ({clientX: box.left + x * box.width, clientY: box.top + y * box.height,
                          button: 0, pointerId: 1, bubbles: true});
 pen.setPointerCapture = () => {};
-clear();
+field.clear();
 pen.dispatchEvent(new PointerEvent('pointerdown', at(arguments[0][0])));
 for (const place of arguments[0]) pen.dispatchEvent(new PointerEvent('pointermove', at(place)));
 pen.dispatchEvent(new PointerEvent('pointerup', at(arguments[0].pop())));
@@ -42,11 +43,7 @@ pen.dispatchEvent(new PointerEvent('pointerup', at(arguments[0].pop())));
 
 def main():
     model = sys.argv[1]
-    options = webdriver.ChromeOptions()
-    for flag in '--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--hide-scrollbars':
-        options.add_argument(flag)
-    service = webdriver.ChromeService(shutil.which('chromedriver'))
-    driver = webdriver.Chrome(options=options, service=service)
+    driver = browser.chromium('hide-scrollbars')
     flags = '--no_browser', '--port', PORT, '--model_dir', model
     app = subprocess.Popen([*APP, *flags], stderr=subprocess.PIPE, encoding='utf-8')
     try:
@@ -54,10 +51,10 @@ def main():
         size = {'width': 1320, 'height': 1000, 'deviceScaleFactor': 1, 'mobile': False}
         driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
         driver.get('http://127.0.0.1:%s/' % PORT)
-        driver.execute_script(DRAW, TWO)
-        levels = np.array(driver.execute_script('return [...drawing()]'), np.uint8)
-        driver.execute_script(DRAW, THREE)
-        driver.execute_script("point('conv1', 8, 16, 16)")
+        browser.run(driver, DRAW, TWO)
+        levels = np.array(browser.run(driver, 'return [...field.drawing()]'), np.uint8)
+        browser.run(driver, DRAW, THREE)
+        browser.run(driver, "shown.point('conv1', 8, 16, 16)")
         time.sleep(3)
         driver.save_screenshot(os.path.join(DOCS, 'page.png'))
     finally:

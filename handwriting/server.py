@@ -16,11 +16,11 @@ import webbrowser
 from support import console
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
+MODULES = 'answers', 'field', 'layers', 'page', 'shown', 'sums', 'words'
 FILES = {
     '/': ('index.html', 'text/html; charset=utf-8'),
     '/style.css': ('style.css', 'text/css; charset=utf-8'),
-    '/words.js': ('words.js', 'text/javascript; charset=utf-8'),
-    '/page.js': ('page.js', 'text/javascript; charset=utf-8'),
+    **{f'/{name}.js': (f'{name}.js', 'text/javascript; charset=utf-8') for name in MODULES},
 }
 # before another site may send this type, the browser asks this server for permission
 OCTETS = 'application/octet-stream'

@@ -1,16 +1,12 @@
-'use strict';
+// All words of the page in both languages, and the language that is chosen.
 
-// All words of the page, in both languages.
-const WORDS = {
+export const WORDS = {
   en: {
     title: 'Your own handwriting',
     draw: 'Draw a digit here, or drop a photo of one',
     field: 'Field to draw a digit in',
     near: 'The map, enlarged; the arrow keys move the pixel',
-    undo: 'Undo',
-    clear: 'Clear',
-    choose: 'Photo …',
-    input: 'input',
+    undo: 'Undo', clear: 'Clear', choose: 'Photo …', input: 'input',
     bars: 'Probabilities; point at one for the sum behind it',
     hint: 'Point at a pixel of a layer, or at a bar: here you see where its number comes from.',
     legend: 'Blue is positive, orange negative; the stronger the colour, the larger the number.',
@@ -44,10 +40,7 @@ const WORDS = {
     draw: '在这里写一个数字，或拖入一张照片',
     field: '手写区',
     near: '放大的特征图；用方向键移动像素',
-    undo: '撤销',
-    clear: '清除',
-    choose: '照片…',
-    input: '输入',
+    undo: '撤销', clear: '清除', choose: '照片…', input: '输入',
     bars: '概率；指向一条，可以看它的求和',
     hint: '把指针移到某一层的一个像素或一个概率条上，这里会显示它是怎样算出来的。',
     legend: '蓝色为正，橙色为负；颜色越浓，数值越大。',
@@ -77,3 +70,25 @@ const WORDS = {
     },
   },
 };
+
+export const $ = id => document.getElementById(id);
+export let words;  // of the language
+let stored = {};
+try { stored = localStorage; } catch {}  // a browser that may keep nothing
+let language = [stored.language, ...navigator.languages, 'en']
+  .map(tag => (tag || '').slice(0, 2).toLowerCase()).find(tag => tag in WORDS);
+
+function say() {
+  words = WORDS[language];
+  document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  document.title = words.title + ' · LeNet-5';
+  for (const each of document.querySelectorAll('[data-say]')) each.textContent = words[each.dataset.say];
+  for (const each of document.querySelectorAll('[data-label]')) each.ariaLabel = words[each.dataset.label];
+}
+
+export function changeLanguage() {
+  stored.language = language = language === 'zh' ? 'en' : 'zh';
+  say();
+}
+
+say();

@@ -5,7 +5,6 @@ import os
 import re
 import runpy
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,11 +30,12 @@ import mnist_lenet5_forward
 from handwriting import photo, server
 
 try:
-    from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService, Keys
+    import browser
+    from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.common.actions.pointer_input import PointerInput
     from selenium.webdriver.support.ui import WebDriverWait
 except ImportError:  # without it the page is not tested
-    Chrome = None
+    browser = None
 
 SCRIPT = os.path.join(ROOT, 'mnist_lenet5_app.py')
 
@@ -162,16 +162,10 @@ def test_ctrl_c(tmp_path, handlers):
 
 @pytest.fixture(scope='module')
 def driver():
-    names = 'chromium', 'chromium-browser', 'google-chrome'
-    browser = next(filter(None, map(shutil.which, names)), None)
-    if not (Chrome and browser and shutil.which('chromedriver')):
+    driver = browser and browser.chromium()
+    if not driver:
         pytest.skip('needs selenium, and Chromium with chromedriver')
-    options = ChromeOptions()
-    options.binary_location = browser
-    for flag in 'headless=new', 'window-size=1300,1000', 'disable-dev-shm-usage', 'no-sandbox':
-        options.add_argument('--' + flag)  # root has no sandbox
-    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    with Chrome(options, ChromeService(shutil.which('chromedriver'))) as driver:
+    with driver:
         yield driver
 
 
@@ -246,12 +240,12 @@ def draw_and_wait(page, digit, kind='mouse'):
     until(lambda: read(page) == str(digit), 'the %d is read' % digit)
 
 
-def take(page, i, how='take(file)'):
+def take(page, i, how='field.take(file)'):
     """Has a photo of the i-th test digit read, and waits for the answer."""
     script = "const file = new File([new Uint8Array(arguments[0])], 'x.png'); "
-    page.execute_script(script + how, list(picture(i)))
-    point = 'if (shown) { bar = 0; paintPixel(); } return shown && weights.step === shown.step'
-    until(lambda: page.execute_script(point), 'an answer, and the weights')
+    browser.run(page, script + how, list(picture(i)))
+    point = 'shown.pointAtBar(0); return shown.isPointed() && !shown.needsWeights()'
+    until(lambda: browser.run(page, point), 'an answer, and the weights')
 
 
 def test_drawn_digits_are_read(page, serving):
@@ -263,7 +257,8 @@ def test_drawn_digits_are_read(page, serving):
         page.find_element('id', 'clear').click()
         assert read(page) == ''
     assert paths(page).count('/drawing') > 12
-    assert {*paths(page)} == {'/style.css', '/words.js', '/page.js', '/step', '/drawing'}
+    files = [path for path in server.FILES if path != '/']
+    assert {*paths(page)} == {*files, '/step', '/drawing'}
     serving.answers['/drawing'] = most, lambda body: [][0]
     draw(page, WAYS[7])
     wait_for(page, 'error', 'IndexError')
@@ -277,21 +272,21 @@ def test_undo_and_keyboard(page):
     """While one draws what has been read stays, dimmed; what is wrong is said a second later."""
     body = page.find_element('tag name', 'body')
     top = "return $('bars').getBoundingClientRect().top"
-    doubtful = "return getComputedStyle($('layers').parentNode).opacity < 1"
+    doubtful = "return getComputedStyle($('sight')).opacity < 1"
     draw_and_wait(page, 7)
-    before = page.execute_script(top)
+    before = browser.run(page, top)
     page.execute_script(
         'window.held = []; const real = setTimeout;'
         'setTimeout = (f, ms) => ms === 1000 ? held.push(f) : real(f, ms)'
     )
     draw(page, '3 10 3 90')
-    until(lambda: page.execute_script(doubtful), 'two strokes are two figures')
+    until(lambda: browser.run(page, doubtful), 'two strokes are two figures')
     assert (text(page, 'error'), read(page)) == ('', '7')
     page.execute_script('held.forEach(f => f())')
     wait_for(page, 'error', 'several')
-    assert page.execute_script(top) == before
+    assert browser.run(page, top) == before
     body.send_keys(Keys.CONTROL, 'z')
-    until(lambda: not page.execute_script(doubtful), 'the first stroke alone is read')
+    until(lambda: not browser.run(page, doubtful), 'the first stroke alone is read')
     assert text(page, 'error') == ''
     body.send_keys(Keys.ESCAPE)
     until(lambda: read(page) == '', 'all is cleared')
@@ -332,7 +327,7 @@ def test_what_comes_and_goes_shows_without_a_reload(page, serving, tmp_path):
         until(lambda before=before: text(page, 'bars') != before, 'the drawing is read anew')
     dimmed = "return [$('answer'), $('sight')].map(e => getComputedStyle(e).opacity < 1)"
     for is_lost in lose(page):
-        assert page.execute_script(dimmed) == [is_lost] * 2  # it may answer an older drawing
+        assert browser.run(page, dimmed) == [is_lost] * 2  # it may answer an older drawing
     assert 'step 101' in text(page, 'status')
 
 
@@ -357,10 +352,10 @@ def test_a_photo_that_changes_on_disk(page, tmp_path):
     before = paths(page).count('/picture')
     assert list(lose(page)) == [True, False]
     until(lambda: paths(page).count('/picture') > before, 'it is read again')
-    page.execute_script("$('file').onchange = null")
+    browser.run(page, "$('file').onchange = null")
     page.find_element('id', 'file').send_keys(str(path))
     path.write_bytes(b'')
-    page.execute_script("take($('file').files[0])")
+    browser.run(page, "field.take($('file').files[0])")
     wait_for(page, 'error', 'cannot be read')
     assert 'step 300' in text(page, 'status')
     page.get_log('browser')  # where it says that the photo could not be shown
@@ -380,14 +375,14 @@ def test_photos(page, run, trained, tmp_path):
             page.find_element('id', 'file').send_keys(str(path))
         wait_for(page, 'read', '\n'.join(re.search(r': (\d) \((.+)\)$', line).groups()))
     for size, part in (photo.MAX_BYTES + 1, '64 MB'), (photo.MAX_BYTES, 'no picture'):
-        page.execute_script("take(new File([new Uint8Array(arguments[0])], 'x.png'))", size)
+        browser.run(page, "field.take(new File([new Uint8Array(arguments[0])], 'x.png'))", size)
         wait_for(page, 'error', part)
         assert read(page) == ''
     assert paths(page).count('/picture') == 4  # once for each
 
 
 SUMS = """return arguments[0].map(asked => {
-  if (asked.length) point(...asked); else { bar = asked; paintPixel(); }
+  if (asked.length) shown.point(...asked); else shown.pointAtBar(asked);
   const tables = [[$('total')], ...$('grids').querySelectorAll('figure > div')];
   return tables.map(table => [...(table.children || table)].map(cell => cell.textContent));
 });"""
@@ -398,7 +393,7 @@ def sums(page, asked):
 
     They are whole: in thousandths, as all have three digits behind the point.
     """
-    for (line,), *tables in page.execute_script(SUMS, asked):
+    for (line,), *tables in browser.run(page, SUMS, asked):
         assert not re.search(r'\u22120\.000|NaN', line)
         parts = [*tables, re.findall(r'[-\u2212]?\d+\.\d+', line)]
         numbers = [[int(n.replace('.', '').replace('\u2212', '-')) for n in part] for part in parts]
@@ -445,7 +440,9 @@ def test_sums(page, serving):
             assert [sum(tables[0]), sum(tables[1])] == line[:2] and sum(line[:4]) == line[4]
         assert len(page.find_elements('css selector', '#layers i')) == 21  # the twenty in fc1
     # by keys and pointer, and no request is made for it
-    page.execute_script('pixel = null; performance.clearResourceTimings()')
+    page.refresh()
+    take(page, 4)
+    page.execute_script('performance.clearResourceTimings()')
     keys = [*[Keys.ARROW_UP] * 3, '+', *[Keys.ARROW_LEFT] * 3]  # the first comes to the middle
     page.find_element('id', 'conv1').send_keys(*keys)
     assert text(page, 'total').startswith('row 13, column 12: 25 products + bias ')
@@ -460,7 +457,7 @@ def test_sums(page, serving):
     assert text(page, 'total').startswith('3: 10 largest ')
     assert bar.accessible_name.startswith('3: ')
     sizes = "return [...$('sight').querySelectorAll('*')].map(e => getComputedStyle(e).fontSize)"
-    assert min(float(size[:-2]) for size in page.execute_script(sizes)) >= 11
+    assert min(float(size[:-2]) for size in browser.run(page, sizes)) >= 11
     assert not page.find_elements('css selector', 'canvas:not([aria-label])')
     assert {*paths(page)} <= {'/step'}
     page.find_element('id', 'clear').click()
@@ -488,7 +485,7 @@ def test_a_changed_network(add, page, serving, run, monkeypatch, tmp_path):
     )
     serving.answers = live_of(tmp_path / 'model', save=True).answers
     take(page, 0)
-    assert page.execute_script('return Object.keys(layers)') == FOUND
+    assert browser.run(page, 'return Object.keys(layers.layers)') == FOUND
     assert len(page.find_elements('css selector', '#bars button')) == 5
     (tables, line), pooled = sums(page, [['conv1', 5, 9, 9], ['pool1', 5, 9, 9]])
     assert tables == [] and len(line) == 1 and len(pooled[0][0]) == 4
@@ -503,8 +500,8 @@ def test_a_changed_network(add, page, serving, run, monkeypatch, tmp_path):
 def test_languages_at_each_width(page, tag, chosen):
     """Nothing is wider than the window, whatever is pointed at; a language that is chosen stays."""
     titles = ['你自己的笔迹', 'Your own handwriting']
-    keys = 'return [WORDS.en, WORDS.zh].map(w => [...Object.keys(w), ...Object.keys(w.errors)])'
-    english, chinese = page.execute_script(keys)
+    keys = 'return Object.values(words.WORDS).map(w => Object.keys({...w, ...w.errors}))'
+    english, chinese = browser.run(page, keys)
     assert english == chinese
     agent = {'userAgent': page.execute_script('return navigator.userAgent')}
     page.execute_cdp_cmd('Emulation.setUserAgentOverride', dict(agent, acceptLanguage=tag))
@@ -518,16 +515,17 @@ def test_languages_at_each_width(page, tag, chosen):
     for i, width in enumerate([320, 375, 485, 768, 1024, 1400]):
         media = {'name': 'prefers-color-scheme', 'value': ['light', 'dark'][i % 2]}
         page.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [media]})
-        until(lambda i=i: (page.execute_script(corner) < 128) == i % 2, 'the theme changes')
+        until(lambda i=i: (browser.run(page, corner) < 128) == i % 2, 'the theme changes')
         size = {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False}
         page.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
         for asked in ['conv1', 9, 7, 7], ['pool1', 9, 7, 7], ['pool2', 9, 3, 3], 3:
-            page.execute_script(SUMS, [asked])
+            browser.run(page, SUMS, [asked])
             content, window = page.execute_script(widths)
             assert content == window > width - 20  # of which a scroll bar may take some
-        input_, near, field, answer = page.execute_script(tops, 'input', 'near', 'field', 'answer')
+        input_, near, field, answer = browser.run(page, tops, 'input', 'near', 'field', 'answer')
         assert input_ == near and (answer - field < 300) == (width == 768)
-        assert page.execute_script('return layers.conv1.columns') == (16 if width >= 768 else 8)
+        columns = browser.run(page, 'return layers.layers.conv1.columns')
+        assert columns == (16 if width >= 768 else 8)
     page.find_element('id', 'language').click()
     page.refresh()
     assert page.find_element('tag name', 'h1').text == titles[1 - chosen]
