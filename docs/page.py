@@ -63,7 +63,7 @@ def main():
         app.wait()
     with tempfile.TemporaryDirectory() as folder:
         two = os.path.join(folder, '2.png')
-        Image.fromarray(levels.reshape(280, 280)).save(two)
+        Image.fromarray(levels.reshape([int(levels.size**0.5)] * 2)).save(two)
         flags = '--layers', os.path.join(DOCS, 'layers.png'), '--model_dir', model
         subprocess.run([*APP, two, *flags], check=True)
 

@@ -29,10 +29,10 @@ EXPLAINED = {  # the operations that the page can compute, with these attributes
     'MatMul': {'transpose_a': False, 'transpose_b': False},
 }
 
-# the picture, in pixels
-COLUMNS, TILE, GAP, MARGIN, LINE = 16, 56, 4, 24, 22
-WIDTH = COLUMNS * (TILE + GAP) - GAP
-INPUT, NEURON = 112, 14  # the sides of their tiles
+# the picture, in pixels; the page has the same tiles
+TILES = {1: (14, 1), 2: (112, 4), 3: (56, 4)}  # of a neuron, the input, a map: the side, the gap
+COLUMNS, GAP, MARGIN, LINE_HEIGHT = 16, 4, 24, 22
+WIDTH = COLUMNS * sum(TILES[3]) - GAP
 
 
 class NetworkError(console.Error):
@@ -124,9 +124,8 @@ def _unshaped(tensor):
 def _origin(tensor, is_logits):
     """Returns the name of the tensor below, and {'_w': weights, '_b': bias}.
 
-    Returns None, {} if the page cannot compute `tensor` from the one below. It can compute the ReLU
-    of a convolution, the largest of 2x2 pixels, and the logits. A bias must have one number for
-    each map or class.
+    Returns None, {} if the page cannot compute `tensor` from the one below. It can compute the
+    largest of 2x2 pixels and, if the bias is a vector, the ReLU of a convolution and the logits.
     """
     op, expected, weights = tensor.op, 'MaxPool', {}
     if is_logits or op.type == 'Relu':
@@ -160,7 +159,7 @@ def drawn(values):
     strips.append(_line(f'probabilities  {len(probabilities)}'))
     for label, probability in enumerate(probabilities):
         ink = ORANGE if label == probabilities.argmax() else BLUE
-        bar = Image.new('RGB', (WIDTH - 100, LINE - GAP), CELL)
+        bar = Image.new('RGB', (WIDTH - 100, LINE_HEIGHT - GAP), CELL)
         bar.paste(ink, (0, 0, int(round(bar.width * probability)), bar.height))
         strips.append(_line(str(label), ink, f'{100 * probability:.1f}%'))
         strips[-1].paste(bar, (24, 0))
@@ -178,12 +177,9 @@ def _maps(array):
     """Returns a strip of the maps of a layer, beside each other. A neuron is a map of one pixel."""
     low = min(0, array.min())  # not 0 where a function such as tanh gives negative values
     levels = (255 * (array - low) / max(array.max() - low, 1e-9)).round().astype(np.uint8)
-    tile, gap = TILE, GAP
-    if array.ndim == 2:  # the input
-        tile, levels = INPUT, levels[..., np.newaxis]
-    elif array.ndim == 1:
-        tile, gap, levels = NEURON, 1, levels[np.newaxis, np.newaxis]
-    rows, columns, maps = levels.shape
+    (tile, gap), shape = TILES[array.ndim], array.shape
+    rows, columns, maps = (*shape, 1) if array.ndim == 2 else (1, 1, *shape)[-3:]
+    levels = levels.reshape(rows, columns, maps)
     scale = max(1, tile // columns)
     wide, high = max(tile, columns * scale) + gap, rows * scale + gap
     in_line = max(1, (WIDTH + GAP) // wide)
@@ -199,15 +195,15 @@ def _maps(array):
 
 def _line(left, ink=INK, right=''):
     """Returns a strip with a text at its left end and one at its right end."""
-    strip = Image.new('RGB', (WIDTH, LINE), PAPER)
+    strip = Image.new('RGB', (WIDTH, LINE_HEIGHT), PAPER)
     try:
         font, scale = ImageFont.load_default(16), 1
     except TypeError:  # before Pillow 10.1 the font has one size, 11 pixels
         font, scale = ImageFont.load_default(), 2
     for text in left, right:
-        mask = Image.new('L', (WIDTH, LINE))
+        mask = Image.new('L', (WIDTH, LINE_HEIGHT))
         ImageDraw.Draw(mask).text((0, 0), text, 255, font)
-        mask = mask.resize((WIDTH * scale, LINE * scale), Image.NEAREST)
-        mask = mask.crop((0, 0, (mask.getbbox() or (0, 0, 1))[2], LINE))
+        mask = mask.resize((WIDTH * scale, LINE_HEIGHT * scale), Image.NEAREST)
+        mask = mask.crop((0, 0, (mask.getbbox() or (0, 0, 1))[2], LINE_HEIGHT))
         strip.paste(ink, (0 if text is left else WIDTH - mask.width, 0), mask)
     return strip

@@ -13,7 +13,7 @@ from support import checkpoints, console, files, watching
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from . import digit, photo
+from . import digit, layers, photo
 
 WATCH_SECS = 1  # between two looks for a new checkpoint
 SIDE = 280  # pixels of a drawing, both ways
@@ -29,6 +29,7 @@ class NewestCheckpoint:
     def __init__(self, model_dir, network, saver, variables):
         """network: a layers.Network; saver, variables: as for checkpoints.restore."""
         self._model_dir, self._network = model_dir, network
+        self._description = {name: getattr(network, name) for name in NETWORK}
         self._saver, self._watcher = saver, watching.Watcher(variables, wait=True)
         self._problem = None
         self._current = None, None  # step and session, always replaced together
@@ -40,6 +41,7 @@ class NewestCheckpoint:
             '/input': (self._blank.nbytes, self.read_input),
             '/weights': (0, self.weights),
             '/step': (0, self.step),
+            '/settings.js': (0, self.settings),
         }
 
     def watch(self):
@@ -77,6 +79,11 @@ class NewestCheckpoint:
             self._network.weights(self._next)
             step = checkpoints.step_of(ckpt.model_checkpoint_path)
             self._current, self._next = (step, self._next), None
+
+    def settings(self, body):
+        """Returns what the page needs before its first answer, as a JavaScript module."""
+        settings = dict(side=SIDE, maxBytes=photo.MAX_BYTES, tiles=layers.TILES)
+        return b'export default ' + json.dumps(dict(settings, network=self._description)).encode()
 
     def read_drawing(self, body):
         """Returns the answer to a drawing. body: its levels, one byte each."""
@@ -117,7 +124,6 @@ class NewestCheckpoint:
         The JSON describes the arrays that follow and the network.
         """
         shapes = {name: array.shape for name, array in arrays.items()}
-        network = {name: getattr(self._network, name) for name in NETWORK}
-        head = json.dumps(dict(more, step=step, network=network, shapes=shapes)).encode()
+        head = dict(more, step=step, network=self._description, shapes=shapes)
         numbers = [array.astype('<f4').tobytes() for array in arrays.values()]
-        return b'\n'.join([head, b''.join(numbers)])
+        return b'\n'.join([json.dumps(head).encode(), b''.join(numbers)])

@@ -16,11 +16,12 @@ import webbrowser
 from support import console
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
+JAVASCRIPT = 'text/javascript; charset=utf-8'  # whatever the machine takes .js for
 MODULES = 'answers', 'field', 'layers', 'page', 'shown', 'sums', 'words'
 FILES = {
     '/': ('index.html', 'text/html; charset=utf-8'),
     '/style.css': ('style.css', 'text/css; charset=utf-8'),
-    **{f'/{name}.js': (f'{name}.js', 'text/javascript; charset=utf-8') for name in MODULES},
+    **{f'/{name}.js': (f'{name}.js', JAVASCRIPT) for name in MODULES},
 }
 # before another site may send this type, the browser asks this server for permission
 OCTETS = 'application/octet-stream'
@@ -76,20 +77,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not super().parse_request():
             return False
         host = self.headers.get('Host', '')
-        if HOSTS.fullmatch(host) and self.headers.get('Origin', 'http://' + host) == (
-            'http://' + host
-        ):
+        origin = self.headers.get('Origin', 'http://' + host)
+        if HOSTS.fullmatch(host) and origin == 'http://' + host:
             return True
         self.send_error(403, explain='only the page of this address may ask')
         return False
 
     def do_GET(self):
-        if self.path not in FILES:
+        if self.path in FILES:
+            name, content_type = FILES[self.path]
+            with open(os.path.join(FOLDER, name), 'rb') as file:
+                self._send(content_type, file.read())
+        elif self.path == '/settings.js':
+            self._send(JAVASCRIPT, self.server.answers[self.path][1](b''))
+        else:
             self.send_error(404)
-            return
-        name, content_type = FILES[self.path]
-        with open(os.path.join(FOLDER, name), 'rb') as file:
-            self._send(content_type, file.read())
 
     def do_POST(self):
         most, answer = self.server.answers.get(self.path, (0, None))

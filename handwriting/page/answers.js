@@ -41,7 +41,7 @@ export async function run({due, body, take, lose}) {
         performance.measure(task, {start, end: performance.now(), detail: answer.step});
         performance.clearMeasures(task);
       }));
-    } catch (error) {
+    } catch {
       await lose();
     }
     if (!wanted && due() === 'step') {

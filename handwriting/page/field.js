@@ -2,10 +2,10 @@
 // 'filled' (detail: when) and 'refused' (detail: why).
 
 import {colour} from './layers.js';
+import settings from './settings.js';
 import {$} from './words.js';
 
-const SIDE = 280, PEN = 20;  // of the drawing that is sent
-const MAX_BYTES = 64 * 2 ** 20;  // of a photo
+const SIDE = settings.side, PEN = SIDE / 14;  // of the drawing that is sent
 const sheet = Object.assign(document.createElement('canvas'), {width: SIDE, height: SIDE});
 const sheetContext = sheet.getContext('2d', {willReadFrequently: true});
 const pen = $('pen');
@@ -26,8 +26,7 @@ function paintStroke(context, points, scale, style) {
     const [x, y] = points[i], [after, below] = points[i + 1];
     context.quadraticCurveTo(x * scale, y * scale, (x + after) / 2 * scale, (y + below) / 2 * scale);
   }
-  const [x, y] = points[points.length - 1];
-  context.lineTo(x * scale, y * scale);
+  context.lineTo(...points[points.length - 1].map(n => n * scale));
   context.stroke();
 }
 
@@ -65,7 +64,7 @@ function extendStroke(event) {
 }
 pen.onpointerdown = event => {
   if (event.button || stroke) return;
-  if (photo) forget();
+  if (photo) clear();
   pen.setPointerCapture(event.pointerId);
   extendStroke(event);
 };
@@ -73,16 +72,12 @@ const draws = event => stroke && event.pointerId === stroke.pointer;
 pen.onpointermove = event => { if (draws(event)) extendStroke(event); };
 pen.onpointerup = pen.onpointercancel = event => { if (draws(event)) stroke = null; };
 
-function forget() {
+export function clear() {
   strokes = [];
   if (photo) URL.revokeObjectURL($('photo').src);
   photo = null;
   $('photo').removeAttribute('src');
   tell('emptied');
-}
-
-export function clear() {
-  forget();
   paintField();
 }
 
@@ -96,12 +91,12 @@ function undo() {
 
 export async function take(file) {
   if (!file) return;
-  forget();
+  clear();
   stroke = null;
   photo = file;
   $('photo').src = URL.createObjectURL(file);
   paintField();
-  if (file.size > MAX_BYTES) return tell('refused', 'large');
+  if (file.size > settings.maxBytes) return tell('refused', 'large');
   const since = performance.now();
   try { file.content = new Blob([await file.arrayBuffer()]); } catch {}  // a folder, or changed
   if (photo !== file) return;

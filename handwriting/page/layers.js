@@ -1,5 +1,6 @@
 // The layers of the network: their strips of maps, and the colours of their numbers.
 
+import settings from './settings.js';
 import {$} from './words.js';
 
 export let shades;  // of the 256 levels from paper to ink, as putImageData has them
@@ -14,11 +15,10 @@ export function mixShades() {
 }
 mixShades();
 
-export let network = {size: [1, 1], sources: {}, undrawn: []};  // as an answer describes it
+export let network;  // as an answer describes it
 export let layers = {};  // {name: {name, rows, across, maps, ...}} of the network
 
-// Makes a strip for each layer of a network, unless it is the network that is known.
-// Returns whether it made them.
+// Makes a strip for each layer of a network; returns false if it is the known network.
 export function learn(description) {
   if (JSON.stringify(description) === JSON.stringify(network)) return false;
   [network, layers] = [description, {}];
@@ -27,7 +27,7 @@ export function learn(description) {
     + `<figcaption><b>${name}</b>${shape.join(' × ')}</figcaption>`
     + `<div><canvas id="${name}" role="img" aria-label="${name}"></canvas></div></figure>`).join('');
   for (const [name, shape] of Object.entries(shapes)) {
-    const isMaps = shape.length > 1, tile = isMaps ? 56 : 14, gap = isMaps ? 4 : 1, canvas = $(name);
+    const isMaps = shape.length > 1, [tile, gap] = settings.tiles[shape.length], canvas = $(name);
     const [rows, across, maps] = isMaps ? shape : [1, 1, ...shape];  // a neuron is a map of one pixel
     const scale = Math.max(1, Math.floor(tile / across)), wide = Math.max(tile, across * scale) + gap;
     layers[name] = {name, isMaps, rows, across, maps, scale, gap, high: rows * scale + gap, wide, canvas};
@@ -41,8 +41,7 @@ export function paintLayer(layer, values) {
   const columns = ($('layers').clientWidth < 500 ? 8 : 16) * (isMaps ? 1 : 4);
   const width = columns * wide - gap, height = Math.ceil(maps / columns) * high - gap;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {width, height});
-  const image = new ImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
+  const image = new ImageData(width, height), pixels = new Uint32Array(image.data.buffer);
   let most = 1e-9, least = 0;
   for (const value of values || []) { if (value > most) most = value; else if (value < least) least = value; }
   const colours = new Uint32Array(rows * across * maps).fill(shades[0]), scaled = 255 / (most - least);

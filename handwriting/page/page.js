@@ -3,18 +3,15 @@
 import {ask, cancel, run, wake, wanted} from './answers.js';
 import {content, paintField, stroke, toRead} from './field.js';
 import {frame, layers, learn, mixShades, network, paintBig, paintLayer, shades} from './layers.js';
+import settings from './settings.js';
 import {bar, fieldOf, isPointed, keepWeights, listenTo, nearLayer, needsWeights, pixel, pointAtBar, show,
   showNothing, shown} from './shown.js';
 import {showSum} from './sums.js';
 import {$, changeLanguage, words} from './words.js';
 
 let alarm = null;  // of an error that is shown later
+const repaint = () => { paintField(); paint(); };
 const dim = (reason, is) => document.body.classList.toggle(reason, is);
-
-function paintAll() {
-  paintField();
-  paint();
-}
 
 function paint() {
   const y = shown && shown.probabilities, percents = Array.from(y || [], p => (100 * p).toFixed(1) + '%');
@@ -59,11 +56,9 @@ function adapt(description) {
   Object.values(layers).filter(({isMaps}) => isMaps).forEach(listenTo);
   $('inputsize').textContent = network.size.join(' × ');
   $('map').hidden = !nearLayer();
-  $('bars').innerHTML = '<button><span></span><i></i><em></em></button>'.repeat(network.layers.logits[0]);
-  [...$('bars').children].forEach((button, i) => {
-    button.firstChild.textContent = i;
-    button.onpointerenter = button.onfocus = () => pointAtBar(i);
-  });
+  $('bars').innerHTML = Array.from({length: network.layers.logits[0]}, (_, i) =>
+    `<button><span>${i}</span><i></i><em></em></button>`).join('');
+  [...$('bars').children].forEach((button, i) => { button.onpointerenter = button.onfocus = () => pointAtBar(i); });
   paint();
 }
 
@@ -71,7 +66,8 @@ function showStatus(state, step) {
   const line = state === 'live' ? words.step(step) : words[state];
   if ($('status').textContent === line) return;
   $('status').className = state;
-  $('status').innerHTML = `<span>${line}</span>`;  // whose animation begins
+  $('status').innerHTML = '<span></span>';  // whose animation begins
+  $('status').firstChild.textContent = line;
 }
 
 // Shows a line at once or, while one draws, after a second without a stroke.
@@ -94,10 +90,7 @@ function take(asked, answer) {
     show(answer.input ? answer : null);
     paint();
   }
-  if (asked === 'weights') {
-    keepWeights(answer);
-    paintPointed();
-  }
+  if (asked === 'weights') keepWeights(answer);
   dim('lost', false);
   if (step !== undefined) {
     showStatus(step === null ? 'waiting' : 'live', step);
@@ -125,13 +118,11 @@ $('language').onclick = () => {
   paint();
   wake();  // for the status
 };
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-  mixShades();
-  paintAll();
-});
-addEventListener('resize', paintAll);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { mixShades(); repaint(); });
+addEventListener('resize', repaint);
 
-paintAll();
+paintField();
+adapt(settings.network);
 run({
   due: () => needsWeights() ? 'weights' : 'step',
   body: asked => asked === 'input' ? shown.input : asked === toRead() ? content() : undefined,

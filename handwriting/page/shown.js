@@ -1,5 +1,5 @@
 // What is shown: the last answer, the weights behind it, and what is pointed at in it. The event
-// 'pointed' says that one points at something else.
+// 'pointed' says that one points at something else, or that its weights have come.
 
 import {layers, network} from './layers.js';
 import {$} from './words.js';
@@ -11,7 +11,10 @@ export let bar = null;  // the class whose bar was pointed at since
 
 export const show = answer => { shown = answer; };
 export const showNothing = () => { shown = pixel = bar = null; };
-export const keepWeights = answer => { weights = {step: shown && shown.step, shapes: {}, ...answer}; };
+export function keepWeights(answer) {
+  weights = {step: shown && shown.step, shapes: {}, ...answer};
+  dispatchEvent(new Event('pointed'));
+}
 export const isPointed = () => !!((pixel || bar !== null) && shown && shown.probabilities);
 export const needsWeights = () => isPointed() && weights.step !== shown.step;
 export const nearLayer = () => pixel ? layers[pixel.layer] : Object.values(layers).find(({isMaps}) => isMaps);
@@ -42,16 +45,14 @@ export const pointAtBar = i => { bar = i; dispatchEvent(new Event('pointed')); }
 export function point(name, map, row, column) {
   const {rows, across, maps} = layers[name];
   if (!(map >= 0 && map < maps && row >= 0 && row < rows && column >= 0 && column < across)) return;
-  pixel = {layer: name, map, row, column};
-  bar = null;
+  [pixel, bar] = [{layer: name, map, row, column}, null];
   dispatchEvent(new Event('pointed'));
 }
 
 const STEPS = {ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1],
   '+': [1, 0, 0], '=': [1, 0, 0], '-': [-1, 0, 0]};  // maps, rows, columns
-function move(event, layer) {
-  if (!layer || !(event.key in STEPS)) return;  // without one: before the first answer
-  const {name, rows, across, maps} = layer;
+function move(event, {name, rows, across, maps}) {
+  if (!(event.key in STEPS)) return;
   event.preventDefault();
   if (!pixel) return point(name, 0, rows >> 1, across >> 1);
   const [next, down, right] = STEPS[event.key], was = layers[pixel.layer];
@@ -81,7 +82,6 @@ export function listenTo(layer) {
 
 $('near').onkeydown = event => move(event, nearLayer());
 onPoint($('near'), (x, y) => {
-  if (!nearLayer()) return;
   const {name, rows, across} = nearLayer();
   point(name, pixel ? pixel.map : 0, Math.floor(y * rows), Math.floor(x * across));
 });

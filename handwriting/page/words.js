@@ -90,5 +90,4 @@ export function changeLanguage() {
   stored.language = language = language === 'zh' ? 'en' : 'zh';
   say();
 }
-
 say();

@@ -130,9 +130,9 @@ def test_picture(lecture, is_old, monkeypatch):
     assert (picture == layers.PAPER).all(axis=2).any()
     top = left = layers.MARGIN
     for name, scale in zip(['input', *FOUND], [4, 2, 4, 4, 8, 14]):
-        dark = np.argwhere((picture[top : top + layers.LINE, left:] < 128).all(axis=2))
+        dark = np.argwhere((picture[top : top + layers.LINE_HEIGHT, left:] < 128).all(axis=2))
         assert np.ptp(dark[:, 0]) >= 9 and np.ptp(dark[:, 1]) >= 40  # of readable height
-        top += layers.LINE
+        top += layers.LINE_HEIGHT
         columns, gap = (64, 1) if name == 'fc1' else (16, 4)
         array = np.atleast_3d(values[name].reshape(1, 1, -1) if name == 'fc1' else values[name])
         size, _, n = array.shape
@@ -143,6 +143,6 @@ def test_picture(lecture, is_old, monkeypatch):
             expected = layers.CELL + levels * np.subtract(layers.INK, layers.CELL)
             assert np.abs(found - expected).max() <= 1.5
         top += -(-n // columns) * (size * scale + gap)
-    bars = picture[-layers.MARGIN - 10 * layers.LINE : -layers.MARGIN]
+    bars = picture[-layers.MARGIN - 10 * layers.LINE_HEIGHT : -layers.MARGIN]
     rows = np.flatnonzero((bars == layers.ORANGE).all(axis=2).any(axis=1))
-    assert set(rows // layers.LINE) == {values['probabilities'].argmax()}
+    assert set(rows // layers.LINE_HEIGHT) == {values['probabilities'].argmax()}

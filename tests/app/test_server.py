@@ -18,6 +18,7 @@ from handwriting import server
 def port():
     answers = {
         '/step': (0, lambda body: b'{}\n'),
+        '/settings.js': (0, lambda body: b'export default {}'),
         '/drawing': (100, lambda body: body[::-1]),
         '/fails': (100, lambda body: {}['<&>']),
     }
@@ -63,6 +64,8 @@ def test_the_page_is_these_files_and_no_others(port):
         policy = headers['Content-Security-Policy'].split('; ')
         assert policy[:2] == ["default-src 'self'", "img-src 'self' blob: data:"]
         assert policy[2:] == ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
+    for path in '/page.js', '/settings.js':  # no browser runs a module of another type
+        assert ask(port, 'GET', path)[2]['Content-Type'] == 'text/javascript; charset=utf-8'
 
 
 def test_an_error_of_ours_is_an_answer_and_a_traceback(port, capfd):
