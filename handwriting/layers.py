@@ -57,16 +57,16 @@ class Network:
         if channels != 1:
             problem = f'reads pictures of {channels} channels; a digit has one, of grey'
             raise NetworkError(f'mnist_lenet5_forward.py: {problem}')
-        found, self.undrawn = _found(x)
-        names = {tensor.name: name for name, tensor in [('input', x), *found.items()]}
+        tensors, self.undrawn = find_layers(x)
+        names = {tensor.name: name for name, tensor in [('input', x), *tensors.items()]}
         self.layers, self.sources, self._weights = {}, {}, {}
-        for name, tensor in [*found.items(), ('logits', y)]:
+        for name, tensor in [*tensors.items(), ('logits', y)]:
             self.layers[name] = tensor.shape.as_list()[1:]
             below, weights = _origin(tensor, name == 'logits')
             if below in names:
                 self.sources[name] = names[below]
                 self._weights.update({name + end: weight for end, weight in weights.items()})
-        self._tensors = dict(found, logits=y, probabilities=tf.nn.softmax(y))
+        self._tensors = dict(tensors, logits=y, probabilities=tf.nn.softmax(y))
 
     def scaled(self, levels):
         """Returns a digit [rows, columns], float32, in the size that the network takes."""
@@ -91,7 +91,7 @@ class Network:
         return sess.run(self._weights)
 
 
-def _found(x):
+def find_layers(x):
     """Returns the layers above x, {name: tensor}, and a text for each input that cannot be drawn.
 
     A layer is the input tensor of the next operation in OPERATIONS. So it does not matter which
@@ -99,7 +99,7 @@ def _found(x):
     """
     operations = [op for op in x.graph.get_operations() if op.type in OPERATIONS]
     inputs = [_unshaped(op.inputs[0]) for op in operations]
-    found, undrawn, seen = {}, [], {x.name, *(tensor.name for tensor in inputs[:1])}
+    tensors, undrawn, seen = {}, [], {x.name, *(tensor.name for tensor in inputs[:1])}
     for op, tensor in zip(operations, inputs):
         if tensor.name in seen:
             continue
@@ -107,11 +107,11 @@ def _found(x):
         batch, *shape = tensor.shape.as_list() if tensor.shape.ndims else [0]
         kind = 'pool' if tensor.op.type in POOLINGS else {3: 'conv', 1: 'fc'}.get(len(shape))
         if batch is None and kind and None not in shape and x.graph.is_fetchable(tensor):
-            number = 1 + sum(name.startswith(kind) for name in found)
-            found[f'{kind}{number}'] = tensor
+            number = 1 + sum(name.startswith(kind) for name in tensors)
+            tensors[f'{kind}{number}'] = tensor
         else:
             undrawn.append(f'{op.name} {tensor.shape}')
-    return found, undrawn
+    return tensors, undrawn
 
 
 def _unshaped(tensor):

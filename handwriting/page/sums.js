@@ -11,10 +11,10 @@ const fixed = number => number === null ? null : number.toFixed(3).replace(/^-(0
 // Those with the largest remainders are rounded up, as seats are given to parties.
 function thatAddUp(numbers, total) {
   const scaled = numbers.map(number => 1000 * number), whole = scaled.map(Math.floor);
-  const lacking = Math.round(1000 * fixed(total)) - whole.reduce((a, b) => a + b);
+  const missing = Math.round(1000 * fixed(total)) - whole.reduce((a, b) => a + b);
   const rest = i => scaled[i] - whole[i];
   const order = [...whole.keys()].sort((i, j) => rest(j) - rest(i));
-  for (const i of order.slice(0, lacking)) whole[i]++;
+  for (const i of order.slice(0, missing)) whole[i]++;
   return whole.map(number => fixed(number / 1000));
 }
 

@@ -64,7 +64,7 @@ def ask(newest, path, body=b''):
 
 
 def test_answers_are_of_the_newest_checkpoint(newest):
-    """Before the first one they have the input alone; without a digit, the kind of reason."""
+    """Before the first checkpoint they have the input alone; without a digit, the reason."""
     head, values = ask(newest, '/drawing', SEVEN.tobytes())
     assert head['step'] is None and list(values) == ['input']
     assert ask(newest, '/weights')[1] == ask(newest, '/step')[1] == {}

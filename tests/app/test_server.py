@@ -83,7 +83,7 @@ def test_this_page(port, host):
 
 
 def test_another_page_is_refused(port):
-    """It asks by another name, says where it is from, or sends what it may without asking first."""
+    """Another page asks by another name, says where it is from, or sends a type that it may."""
     hosts = ['0.0.0.0', '127.0.0.2', '[::1]', '127.0.0.1.evil.org', 'localhost.evil.org:8028']
     origins = ['http://localhost:%d' % port, 'http://127.0.0.1:1', 'http://', 'http://127.0.0.1']
     origins += ['https://127.0.0.1:%d' % port, 'null', '']
@@ -114,7 +114,7 @@ def test_bodies_are_bounded(port):
 
 
 def test_nothing_is_said_of_a_client(port, capfd):
-    """It asks twice; goes away in its body, or without a word, before the answer and after it."""
+    """A client may ask twice, or go away within its body, before its answer or after it."""
     assert raw(port, 2 * (HEAD + 'Content-Length: 2\n\n12')).count('\r\n\r\n21') == 2
     assert raw(port, HEAD + 'Content-Length: 100\n\n', b'x' * 99).split()[1] == '400'
     for sent in HEAD + 'Content-Length: 100\n\nx', 'GET / HTTP/1.1\nHost: localhost\n\n' * 50:
@@ -141,7 +141,7 @@ def test_port_in_use(port):
 @pytest.mark.parametrize('platform', ['linux', 'win32', 'darwin'])
 @pytest.mark.parametrize('desktop', ['NONE', 'DISPLAY', 'WAYLAND_DISPLAY'])
 def test_browser(monkeypatch, platform, desktop):
-    """Without a desktop it would be a text browser, in the terminal of the app."""
+    """Nothing is opened without a desktop: a text browser would take over the terminal."""
     opened = []
     monkeypatch.setattr(webbrowser, 'open', opened.append)
     monkeypatch.setattr(threading.Thread, 'start', threading.Thread.run)
