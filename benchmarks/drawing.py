@@ -90,7 +90,7 @@ def speed(model, work):
 
 
 def main():
-    driver = browser.chromium()
+    driver = browser.chromium() or sys.exit('needs Chromium with chromedriver')
     with tempfile.TemporaryDirectory() as model:
         folder = '--model_dir', model
         training = script('mnist_lenet5_backward.py', '--steps', '101', *folder)

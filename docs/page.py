@@ -43,7 +43,7 @@ pen.dispatchEvent(new PointerEvent('pointerup', at(arguments[0].pop())));
 
 def main():
     model = sys.argv[1]
-    driver = browser.chromium('hide-scrollbars')
+    driver = browser.chromium('hide-scrollbars') or sys.exit('needs Chromium with chromedriver')
     flags = '--no_browser', '--port', PORT, '--model_dir', model
     app = subprocess.Popen([*APP, *flags], stderr=subprocess.PIPE, encoding='utf-8')
     try:
