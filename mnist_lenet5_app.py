@@ -57,15 +57,14 @@ def app(paths, layers_path=None, port=PORT, browser=True):
 
         # {name of the shadow in the checkpoint: variable}: the shadows are restored
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
-        ema_restore = ema.variables_to_restore()
-        saver = tf.train.Saver(ema_restore)
+        saver = tf.train.Saver(ema.variables_to_restore())
 
         model_dir, network = mnist_lenet5_backward.MODEL_SAVE_PATH, layers.Network(x, y)
         if network.undrawn and (layers_path or not paths):
             undrawn = ', '.join(network.undrawn)
             console.say(f'mnist_lenet5_forward.py: the input of {undrawn} cannot be drawn')
         if not paths:
-            newest = live.NewestCheckpoint(model_dir, network, saver, ema_restore)
+            newest = live.NewestCheckpoint(model_dir, network, saver)
             return serve(newest, port, browser)
 
         with tf.Session() as sess:
@@ -73,7 +72,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
             if not (ckpt and ckpt.model_checkpoint_path):
                 print('No checkpoint file found', flush=True)
                 return 1
-            checkpoints.restore(saver, sess, ckpt, ema_restore)
+            checkpoints.restore(saver, sess, ckpt)
             status = 0
             for path in paths:
                 try:

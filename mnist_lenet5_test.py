@@ -58,7 +58,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
         accuracy = tf.reduce_mean(tf.cast(correct_prediction, tf.float32))
 
         curves = tensorboard.Testing(mnist_lenet5_backward.MODEL_SAVE_PATH, mnist.test)
-        watcher = watching.Watcher(ema_restore, wait)  # so that each checkpoint is tested once
+        watcher = watching.Watcher(wait)  # so that each checkpoint is tested once
         while True:
             with tf.Session() as sess:
                 ckpt = watcher.get_checkpoint_state(mnist_lenet5_backward.MODEL_SAVE_PATH)

@@ -107,9 +107,8 @@ def main():
         x = tf.placeholder(tf.float32, [None, digit.FORM, digit.FORM, 1])
         y = mnist_lenet5_forward.forward(x, False, None)
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
-        shadows = ema.variables_to_restore()
         ckpt = checkpoints.get_checkpoint_state(args.model_dir)
-        checkpoints.restore(tf.train.Saver(shadows), sess, ckpt, shadows)
+        checkpoints.restore(tf.train.Saver(ema.variables_to_restore()), sess, ckpt)
 
         def read(digits):
             digits = np.array(digits)[..., np.newaxis]

@@ -26,11 +26,11 @@ class NewestCheckpoint:
     answers: {path of the server: (maximal bytes of a request, function from bytes to bytes)}
     """
 
-    def __init__(self, model_dir, network, saver, variables):
-        """network: a layers.Network; saver, variables: as for checkpoints.restore."""
+    def __init__(self, model_dir, network, saver):
+        """network: a layers.Network; saver: a tf.train.Saver of its weights."""
         self._model_dir, self._network = model_dir, network
         self._description = {name: getattr(network, name) for name in NETWORK}
-        self._saver, self._watcher = saver, watching.Watcher(variables, wait=True)
+        self._saver, self._watcher = saver, watching.Watcher(wait=True)
         self._problem = None
         self._current = None, None  # step and session, always replaced together
         self._next = None  # the session into which the next checkpoint is restored

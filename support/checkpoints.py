@@ -100,17 +100,16 @@ def choose_seed(model_dir, default, seed=None):
     return chosen
 
 
-def restore(saver, sess, ckpt, variables=None, say=console.say):
+def restore(saver, sess, ckpt, say=console.say):
     """Restores the current checkpoint. If that is damaged, restores the newest good one, says so,
     and changes ckpt.model_checkpoint_path.
 
-    ckpt: from get_checkpoint_state; variables: {name in the checkpoint: variable}, None for all
-    that the Saver restores. Raises CheckpointError, also for a checkpoint of another network.
+    ckpt: from get_checkpoint_state. Raises CheckpointError, also for one of another network.
     """
     current, problem = ckpt.model_checkpoint_path, None
     for path in dict.fromkeys([current, *newest_first(os.path.dirname(current))]):
         try:
-            restore_path(saver, sess, path, variables)
+            restore_path(saver, sess, path)
         except CheckpointError as error:
             if not (problem or isinstance(error, DamagedError)):
                 raise
@@ -123,7 +122,7 @@ def restore(saver, sess, ckpt, variables=None, say=console.say):
     raise DamagedError(f'{problem}; nor can any other in the folder; to train anew, move it away')
 
 
-def restore_path(saver, sess, path, variables=None):
+def restore_path(saver, sess, path):
     """Restores one checkpoint. Raises DamagedError and, for another network, CheckpointError."""
     folder, name = os.path.split(path)
     if not files.matching(folder, re.escape(name) + r'\.index'):  # it may be a pattern
@@ -135,7 +134,7 @@ def restore_path(saver, sess, path, variables=None):
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name in shapes:
             reader.get_tensor(name)  # compares a checksum, also of variables that nobody restores
-        for name, variable in sorted((variables or _saved(saver)).items()):
+        for name, variable in sorted(_saved(saver, sess.graph).items()):
             # Saver.restore would give a resource variable the shape in the checkpoint
             wanted = f'{variable.dtype.base_dtype.name} {variable.shape.as_list()}'
             stored = f'{types[name].name} {shapes[name]}' if name in shapes else 'no such variable'
@@ -150,17 +149,17 @@ def restore_path(saver, sess, path, variables=None):
 
 def check_saver(saver, global_step):
     """Raises CheckpointError if a Saver leaves out the step. Names what else it leaves out."""
-    left_out = {variable.op.name for variable in tf.global_variables()} - set(_saved(saver))
+    left_out = {variable.op.name for variable in tf.global_variables()} - set(_saved(saver, global_step.graph))
     if global_step.op.name in left_out:
         raise CheckpointError(f'the Saver has no {global_step.op.name}, the step; pass it, too')
     if left_out:
         console.say(f'the Saver has no {", ".join(sorted(left_out))}; what it lacks begins anew')
 
 
-def _saved(saver):
+def _saved(saver, graph):
     """Returns {name in the checkpoint: tensor} of what a Saver saves and restores."""
     scope = saver.as_saver_def().save_tensor_name.rpartition('/')[0]
-    save = tf.get_default_graph().get_operation_by_name(f'{scope}/SaveV2')
+    save = graph.get_operation_by_name(f'{scope}/SaveV2')
     names = tf.make_ndarray(save.inputs[1].op.get_attr('value'))
     return dict(zip(map(bytes.decode, names), save.inputs[3:]))
 

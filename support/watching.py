@@ -14,11 +14,8 @@ LOOK_SECS = 0.5  # between two looks while waiting
 class Watcher:
     """Restores each checkpoint once. Gives a damaged checkpoint time to become whole."""
 
-    def __init__(self, variables, wait):
-        """variables: {name in the checkpoint: variable}, None for all of the graph's; wait: whether
-        to wait for a first checkpoint.
-        """
-        self._variables = variables
+    def __init__(self, wait):
+        """wait: whether to wait for a first checkpoint."""
         self._wait = wait
         self._restored = set()  # states of checkpoints' files
         self._damaged = None  # the state of a folder that was damaged for GRACE_SECS
@@ -55,7 +52,7 @@ class Watcher:
         if state == self._damaged or restored in self._restored:
             return False
         try:
-            checkpoints.restore_path(saver, sess, ckpt.model_checkpoint_path, self._variables)
+            checkpoints.restore_path(saver, sess, ckpt.model_checkpoint_path)
         except checkpoints.DamagedError as error:
             for _ in range(int(GRACE_SECS / LOOK_SECS)):
                 time.sleep(LOOK_SECS)
@@ -63,7 +60,7 @@ class Watcher:
                     return False
             self._damaged = state
             try:
-                checkpoints.restore(saver, sess, ckpt, self._variables, self._say_once)
+                checkpoints.restore(saver, sess, ckpt, self._say_once)
             except checkpoints.DamagedError:
                 if not self._wait:
                     raise

@@ -158,7 +158,6 @@ class Folder:
         self.path, self.checkpoints = path, checkpoints
         self.weight = tf.Variable(tf.zeros([1000]))
         self.step = tf.Variable(0)
-        self.variables = {'Variable': self.weight, 'Variable_1': self.step}
         self.saver, self.sess = tf.train.Saver(), tf.Session()
         self.new = tf.placeholder(tf.int32)
         weight = tf.fill([1000], tf.cast(self.new, tf.float32))

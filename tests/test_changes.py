@@ -67,8 +67,7 @@ the logarithm of zero
 no average
     ema_op = ema.apply(tf.trainable_variables()) => ema_op = tf.no_op()
     tf.train.Saver(ema_restore) => tf.train.Saver()
-    watching.Watcher(ema_restore, => watching.Watcher(None,
-    restore(saver, sess, ckpt, ema_restore) => restore(saver, sess, ckpt)
+    tf.train.Saver(ema.variables_to_restore()) => tf.train.Saver()
 # the loop
 batches of one
     BATCH_SIZE = 2 => BATCH_SIZE = 1

@@ -264,7 +264,7 @@ def test_a_list_that_cannot_be_read(folder, pauses):
 def test_damage(folder, name):
     """A whole checkpoint is restored. A variable that nobody asks for is checked, too."""
     folder.save(1, 2, 3)
-    content, asked = folder[name].read_bytes(), {'Variable_1': folder.step}
+    content, saver = folder[name].read_bytes(), tf.train.Saver({'Variable_1': folder.step})
     # any damage to the data is seen, and an index has bytes that nothing reads
     whole = ['mnist_model-%d' % step for step in (1, 2, 3) if step < 3 or DATA not in name]
     starts = range(0, len(content), len(content) // 10)
@@ -272,7 +272,7 @@ def test_damage(folder, name):
         damaged = content[:start] + noise + content[start + 1 :] if noise else content[:start]
         folder[name].write_bytes(damaged)
         ckpt = checkpoints.get_checkpoint_state(str(folder.path))
-        checkpoints.restore(tf.train.Saver(asked), folder.sess, ckpt, asked)
+        checkpoints.restore(saver, folder.sess, ckpt)
         restored = os.path.basename(ckpt.model_checkpoint_path)
         assert restored in (whole if damaged != content else ['mnist_model-3'])
         assert restored.endswith('-%d' % folder.sess.run(folder.step))

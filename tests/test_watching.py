@@ -44,7 +44,7 @@ def look(folder, monkeypatch, capsys):
 
     monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=sleep))
     look.clock, look.meanwhile = 0, lambda: None
-    look.watcher = lambda wait=True: watching.Watcher(folder.variables, wait)
+    look.watcher = lambda wait=True: watching.Watcher(wait)
     look.said = lambda: capsys.readouterr().err.splitlines()
     return look
 
@@ -154,9 +154,11 @@ def test_a_dangling_link(folder, look):
 def test_nothing_is_whole(folder, look):
     """Without --wait that is an error. With --wait it is said once. Another network is an error."""
     folder.save(1)
+    saver, folder.saver = folder.saver, tf.train.Saver({'Variable_1': folder.weight})
     with pytest.raises(checkpoints.CheckpointError, match='network'):
-        look(watching.Watcher({'Variable_1': folder.weight}, wait=True))
+        look(look.watcher())
     assert look.clock == 0
+    folder.saver = saver
     repair = folder.damage(1)
     with pytest.raises(checkpoints.DamagedError):
         look(look.watcher(wait=False))

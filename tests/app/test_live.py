@@ -25,12 +25,12 @@ def live_of(model, save=False):
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 28, 28, 1])
         network = layers.Network(x, mnist_lenet5_forward.forward(x, False, None))
-        shadows = tf.train.ExponentialMovingAverage(0.99).variables_to_restore()
-        saver = tf.train.Saver(shadows)
+        ema = tf.train.ExponentialMovingAverage(0.99)
+        saver = tf.train.Saver(ema.variables_to_restore())
         if save:
             sess.run(tf.global_variables_initializer())
             saver.save(sess, str(model / 'mnist_model'), 1)
-        found = live.NewestCheckpoint(str(model), network, saver, shadows)
+        found = live.NewestCheckpoint(str(model), network, saver)
     found.model = model
     found.update()
     return found
