@@ -1,7 +1,9 @@
 """The pages: links lead somewhere, commands are the same, figures have one source."""
 
+import importlib
 import os
 import re
+import sys
 
 import pytest
 from helpers import ROOT
@@ -79,13 +81,29 @@ def test_one_command_runs_the_tests():
 
 
 def test_figures_of_a_step():
-    """Both READMEs quote docs/speed.md: ours, the lecture's program, the fastest of PyTorch."""
+    """Both READMEs quote docs/speed.md: ours, the lecture's program twice, PyTorch's fastest."""
     rows = re.findall(r'^\| *([^|]+?) *\|[ *]*([\d.]+)[ *]*\|', text('docs/speed.md'), re.MULTILINE)
     source = {row.strip('*'): ms for row, ms in rows}
     expected = [
         source['ours'],
+        source["the lecture's program, today's TensorFlow"],
         source["the lecture's program, TensorFlow 1.15.5"],
         min((ms for row, ms in source.items() if 'PyTorch' in row), key=float),
     ]
     for page, unit in ('README.md', 'ms'), ('README.zh-CN.md', '毫秒'):
         assert re.findall(r'([\d.]+) ' + unit, text(page)) == expected
+
+
+@pytest.mark.parametrize('script', ['backward', 'test', 'app'])
+@pytest.mark.parametrize('page', ['docs/running.md', 'docs/running.zh-CN.md'])
+def test_all_flags_of_a_script_are_in_the_table(page, script, monkeypatch, capsys):
+    """With the argument, and with the default, as --help prints them."""
+    monkeypatch.setattr(sys, 'argv', [script, '--help'])
+    with pytest.raises(SystemExit):
+        importlib.import_module('mnist_lenet5_' + script).main()
+    printed = capsys.readouterr().out
+    row = r'^\| `(\S+)(.*?)` \| [a-z, ]*\b%s\b[a-z, ]* \| (?:`(\S+)`)? *\|' % script
+    rows = re.findall(row, text(page), re.MULTILINE)
+    flags = re.findall(r'^  (--\w+|PICTURE)((?: [A-Z]\S*)?)', printed, re.MULTILINE)
+    assert sorted((flag, rest.replace(' ...', '')) for flag, rest, _ in rows) == sorted(flags)
+    assert all(f'({default})' in printed for _, _, default in rows if default)
