@@ -53,7 +53,8 @@ class DataSet:
     """Images and their labels, served in batches.
 
     images: [n, 28, 28, 1], or n images of another shape. labels: [n] or [n, classes].
-    fake_data: ignore images and labels. next_batch(n, fake_data=True) serves constants.
+    fake_data: neither flatten nor scale the images, and set num_examples to 10,000.
+    next_batch(n, fake_data=True) serves constants, whatever the images are.
     one_hot: whether these constant labels are one-hot.
     dtype: float32 multiplies the images by 1/255, uint8 leaves them unchanged.
     reshape: flatten each image.
@@ -133,7 +134,8 @@ class DataSet:
         return self._scaled(self._stored.take(chosen, axis=0)), self._labels.take(chosen, axis=0)
 
     def seek(self, position, seed):
-        """Takes the state that a new DataSet with `seed` (an int) has after `position` examples.
+        """Moves to where a new DataSet with `seed` (an int) is after serving `position` examples.
+        At the end of an epoch, the attributes already count the next epoch.
 
         However large the position is, this takes the time of one shuffle.
         """
@@ -173,7 +175,7 @@ def read_data_sets(
     - a folder data/ with MNIST, in the working folder or beside this module, if `train_dir` has
       no IDX files and the download fails
 
-    fake_data: read nothing, and return DataSets of fake data.
+    fake_data: read nothing. The DataSets then serve only next_batch(n, fake_data=True).
     one_hot: labels are [n, num_classes] float64 instead of class numbers [n] uint8.
     dtype: float32 for grey levels from 0 to 1, uint8 for 0 to 255. NumPy's or TensorFlow's type.
     reshape: images are [n, 784] instead of [n, 28, 28, 1].

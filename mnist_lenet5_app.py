@@ -13,7 +13,7 @@ It uses the newest checkpoint, also while a training is running. --help lists th
 import sys
 import threading
 
-# before TensorFlow: support sets its environment variables
+# before TensorFlow: support sets environment variables that TensorFlow reads
 from support import checkpoints, command_line, console, files
 
 import tensorflow.compat.v1 as tf

@@ -10,7 +10,7 @@ Press Ctrl-C to stop. Run the same command again to continue as if the training 
 --help lists the flags. docs/differences.md lists the differences from the lecture, with reasons.
 """
 
-# before TensorFlow: support sets its environment variables
+# before TensorFlow: support sets environment variables that TensorFlow reads
 from support import checkpoints, command_line, training
 
 import tensorflow.compat.v1 as tf

@@ -9,7 +9,7 @@
 It has 1,663,370 parameters in eight variables. A checkpoint calls them `Variable` to `Variable_7`.
 """
 
-import tensorflow.compat.v1 as tf  # the functions of TensorFlow 1, from version 1.14 on
+import tensorflow.compat.v1 as tf  # the functions of TensorFlow 1, in 1.15 and 2
 
 IMAGE_SIZE = 28  # pixels, both ways
 NUM_CHANNELS = 1  # grey

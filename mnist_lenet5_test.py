@@ -1,8 +1,8 @@
-"""Watches the training of LeNet-5: tests every new checkpoint on the 10,000 test digits.
+"""Watches the training of LeNet-5: tests its current checkpoint on the 10,000 test digits.
 
     python mnist_lenet5_test.py --wait
 
-looks for a new checkpoint every five seconds, until you press Ctrl-C, and prints
+looks every five seconds, until you press Ctrl-C. If the checkpoint is new, it prints
 
     After 301 training step(s), test accuracy = 0.8694
 
@@ -11,7 +11,7 @@ looks for a new checkpoint every five seconds, until you press Ctrl-C, and print
 
 import time
 
-# before TensorFlow: support sets its environment variables
+# before TensorFlow: support sets environment variables that TensorFlow reads
 from support import command_line, pictures, tensorboard, watching
 
 import tensorflow.compat.v1 as tf
@@ -25,9 +25,9 @@ TEST_BATCH_SIZE = 250  # images at a time; all 10,000 would take 1.75 GB
 
 
 def test(mnist, wait=False, once=False, mistakes=None):
-    """Prints the accuracy of the averaged weights on mnist.test for every new checkpoint.
+    """Prints the accuracy of the averaged weights on mnist.test for each checkpoint that it finds.
 
-    Runs until it is stopped. With `once`, returns the accuracy (0 to 1) of the first checkpoint.
+    Runs until it is stopped. With `once`, tests one checkpoint and returns its accuracy (0 to 1).
     Without any checkpoint, returns None unless `wait` is set. mistakes: path of a PNG file for the
     misread digits, at most 16 for each pair of classes; or None.
 

@@ -32,7 +32,8 @@ class DamagedError(CheckpointError):
 
 
 def get_checkpoint_state(model_dir):
-    """Returns the CheckpointState in the file `checkpoint`, or None if nothing was ever saved.
+    """Returns the CheckpointState in the file `checkpoint`. Returns None if there is neither that
+    file nor a checkpoint.
 
     Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
     missing or damaged, model_checkpoint_path is model_dir itself. May raise DamagedError.
@@ -96,7 +97,8 @@ def choose_seed(model_dir, default, seed=None):
         raise CheckpointError(f'{path}: cannot be read; pass the seed with --seed')
     chosen = next(number for number in (seed, stored, default) if number is not None)
     if chosen != stored:
-        console.say(f'{path}: contains {stored}; continuing with seed {chosen}')
+        problem = 'no seed is stored' if stored is None else f'contains {stored}'
+        console.say(f'{path}: {problem}; continuing with seed {chosen}')
     return chosen
 
 

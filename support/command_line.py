@@ -1,7 +1,7 @@
 """The command line of the scripts: flags, the error line, exit statuses.
 
-Only the scripts import this module. It knows no error by name: an error that is meant for the user
-has an attribute `exit_status`, and its text is the line to show.
+No module of support/ imports this one. An error that is meant for the user has an attribute
+`exit_status`, and its text is the line to show.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def parse_testing(interval, model_dir):
     text = 'how often to look for a new checkpoint (%(default)s)'
     parser.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
     parser.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
-    parser.add_argument('--once', action='store_true', help='test the newest checkpoint, then end')
+    parser.add_argument('--once', action='store_true', help='test the current checkpoint, then end')
     text = 'draw the misread digits, at most 16 for each pair of classes; implies --once'
     parser.add_argument('--mistakes', type=png_path, metavar='FILE.png', help=text)
     args = parser.parse_args(arguments())

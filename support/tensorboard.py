@@ -80,7 +80,8 @@ class Testing:
 
 
 class _EventFile:
-    """Writes events to the newest event file of a folder: TensorBoard follows only that file.
+    """Writes events to an event file of its own, and begins another one when a newer file is in the
+    folder: TensorBoard follows only the newest.
 
     tf.summary.FileWriter would write in a thread, and a full disk would end it with a traceback.
     """

@@ -16,7 +16,7 @@ os.environ.pop('PYTHONUNBUFFERED', None)
 
 
 def pytest_configure(config):
-    """With PYTHONWARNDEFAULTENCODING=1 our files may open none without naming its encoding."""
+    """With PYTHONWARNDEFAULTENCODING=1 these files may open none without naming its encoding."""
     ours = 'support|mnist_lenet5|input_data|test_|conftest|helpers|reference'
     for line in 'ignore::EncodingWarning', 'error::EncodingWarning:(%s)' % ours:
         if sys.version_info >= (3, 10):

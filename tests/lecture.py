@@ -3,8 +3,8 @@
 test_lecture.py exchanges checkpoints with it, docs/errata.py shows what the lecture leaves open,
 and benchmarks/step_time.py times its training. It has the lecture's operations in the lecture's
 order, without our changes: the batch has a fixed size, the random numbers have no seed, and the
-average may be taken before or after the step. Two calls differ, because TensorFlow 2 has no
-`tf.contrib`: the import of `compat.v1`, and the L2 term, which is written out.
+average may be taken before or after the step. To run on TensorFlow 2, too, it imports `compat.v1`
+and writes out the L2 term, for which the lecture calls `tf.contrib`. `test` looks only once.
 """
 
 import os

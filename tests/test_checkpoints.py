@@ -386,7 +386,7 @@ def test_choose_seed(tmp_path, capsys):
         with pytest.raises(checkpoints.CheckpointError):
             choose()
         assert choose(7) == 7 and path.read_bytes() == unreadable
-        said(capsys, path, 'contains None', 'seed 7')
+        said(capsys, path, 'no seed is stored', 'seed 7')
     path.unlink()
     assert choose() == 1  # as beside the checkpoints of the lecture
-    said(capsys, path, 'contains None', 'seed 1')
+    said(capsys, path, 'no seed is stored', 'seed 1')

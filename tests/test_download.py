@@ -207,7 +207,7 @@ def test_without_a_network(serve, tmp_path, monkeypatch, capsys, place):
 
 
 def test_writing_fails(serve, tmp_path, monkeypatch):
-    """A file in the folder's place is named, and Ctrl-C leaves no partial file."""
+    """A file in the folder's place is named, and an exception leaves no partial file."""
     url, _ = serve('good')
     write(tmp_path, {'file': b''})
     with pytest.raises(input_data.DataError, match='file.t.* cannot be written'):
