@@ -60,9 +60,7 @@ def step_of(path):
 
 
 def newest_first(model_dir):
-    """Returns the paths of a folder's checkpoints, the highest step first. Raises OSError, and
-    CheckpointError if TensorFlow would read the folder's name as a pattern.
-    """
+    """Returns checkpoint paths, the highest step first. Raises OSError and CheckpointError."""
     if set(os.fspath(model_dir)) & set(PATTERN):
         raise CheckpointError(f'{model_dir}: TensorFlow reads {PATTERN} as a pattern; rename it')
     paths = [path[: -len('.index')] for path in files.matching(model_dir, r'.+-\d+\.index')]
@@ -70,11 +68,9 @@ def newest_first(model_dir):
 
 
 def check_current_exists(model_dir):
-    """Checks the current checkpoint, which the file `checkpoint` names. Raises CheckpointError if
-    it is neither in the folder nor in the file's list. Warns of a checkpoint.txt, made by Notepad.
-    """
+    """Raises CheckpointError if the current checkpoint is neither in the folder nor in the list."""
     path, saved = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
-    if os.path.exists(path + '.txt'):
+    if os.path.exists(path + '.txt'):  # as Notepad makes it
         console.say(f'{path}.txt: is not read; to use this file, rename it to `checkpoint`')
     ckpt = get_checkpoint_state(model_dir) or CheckpointState()
     current, listed = os.path.basename(ckpt.model_checkpoint_path), ckpt.all_model_checkpoint_paths
@@ -85,8 +81,7 @@ def check_current_exists(model_dir):
 
 def choose_seed(model_dir, default, seed=None):
     """Returns `seed`. If that is None, returns the seed stored beside checkpoints, or `default`.
-
-    Prints a line if it returns another seed than the stored one. May raise CheckpointError.
+    Says so if that is another seed than the stored one. May raise CheckpointError.
     """
     if not newest_first(model_dir):
         return default if seed is None else seed
@@ -104,9 +99,7 @@ def choose_seed(model_dir, default, seed=None):
 
 def restore(saver, sess, ckpt, say=console.say):
     """Restores the current checkpoint. If that is damaged, restores the newest good one, says so,
-    and changes ckpt.model_checkpoint_path.
-
-    ckpt: from get_checkpoint_state. Raises CheckpointError, also for one of another network.
+    and names it in ckpt, a CheckpointState. Raises CheckpointError, also for another network.
     """
     current, problem = ckpt.model_checkpoint_path, None
     for path in dict.fromkeys([current, *newest_first(os.path.dirname(current))]):
@@ -151,11 +144,12 @@ def restore_path(saver, sess, path):
 
 def check_saver(saver, global_step):
     """Raises CheckpointError if a Saver leaves out the step. Names what else it leaves out."""
-    left_out = {variable.op.name for variable in tf.global_variables()} - set(_saved(saver, global_step.graph))
+    names = {variable.op.name for variable in tf.global_variables()}
+    left_out = sorted(names.difference(_saved(saver, global_step.graph)))
     if global_step.op.name in left_out:
         raise CheckpointError(f'the Saver has no {global_step.op.name}, the step; pass it, too')
     if left_out:
-        console.say(f'the Saver has no {", ".join(sorted(left_out))}; what it lacks begins anew')
+        console.say(f'the Saver has no {", ".join(left_out)}; what it lacks begins anew')
 
 
 def _saved(saver, graph):
@@ -178,9 +172,7 @@ def rotate(listed, current, new, number, pattern):
 
 
 class Manager:
-    """Saves the checkpoints of one training. Inside the `with`, no other training has the folder.
-    Another Saver may write here, too: we delete only checkpoints that have this training's name.
-    """
+    """Saves a training's checkpoints. Inside the `with`, no other training has the folder."""
 
     def __init__(self, folder, name, seed):
         """name: of its checkpoints, without the step; seed: stored in the file `seed`."""
@@ -188,7 +180,7 @@ class Manager:
             raise CheckpointError(f'MODEL_NAME {name!r}: write a name without any of *?[]/\\')
         self.folder = os.path.dirname(os.path.join(folder, name)) or '.'
         self._path, self._seed = os.path.join(self.folder, name), seed
-        self._name = re.escape(name) + r'-\d+'  # of our checkpoints
+        self._name = re.escape(name) + r'-\d+'  # of our checkpoints; we delete no other Saver's
         self._listed = []  # the checkpoints in the file `checkpoint`, as of the last save
         self._lock = files.Lock(os.path.join(self.folder, 'lock'))
         # what an interrupted save leaves: TensorFlow's files, and ours
@@ -222,7 +214,7 @@ class Manager:
         for pause in (*PAUSES, None):
             try:
                 return action(*args)
-            except (*WRITE_ERRORS, DamagedError) as error:
+            except (*WRITE_ERRORS, ValueError, DamagedError) as error:  # ValueError: no folder
                 if pause is None:
                     problem = f'{self.folder}: cannot be written to ({files.reason(error)})'
                     advice = 'make room or give permission, or use another folder'
@@ -233,11 +225,8 @@ class Manager:
         self._lock.take()
         files.write(os.path.join(self.folder, 'seed'), b'%d\n' % self._seed)
         new = f'{self._path}-{step}'
-        try:
-            # no .meta file: nobody reads it, and writing it takes a third of the time
-            saver.save(sess, self._path, step, write_meta_graph=False, write_state=False)
-        except ValueError as error:  # the folder has vanished
-            raise OSError(files.reason(error)) from error
+        # no .meta file: nobody reads it, and writing it takes a third of the time
+        saver.save(sess, self._path, step, write_meta_graph=False, write_state=False)
         # a checkpoint reaches the disk before the file `checkpoint` names it
         for path in [*self._files(new), self.folder]:
             files.flush(path)
