@@ -11,7 +11,7 @@ TEMPORARY = '.mnist_lenet5_tmp'  # the end of a file's name while the file is be
 
 
 class LockError(console.Error):
-    """A lock cannot be taken. The message names the file and its holder."""
+    """Another process holds the lock, or the file is not a lock. The message says which."""
 
 
 class Lock:
@@ -21,24 +21,20 @@ class Lock:
         self._path, self._file = path, None
 
     def take(self):
-        """Locks the file until `release` or the end of the process. Makes the folder.
-
-        If the file has gone from its path, as after `rm -rf model`, locks a new one. Raises
-        LockError if another process holds the lock or the file is not a lock file; or OSError.
+        """Locks the file until `release` or the end of the process. Makes the folder. Locks a new
+        file if the old one is gone, as after `rm -rf model`. Raises LockError or OSError.
         """
         for _ in range(2):  # the file may go before it is locked
-            if self._file:
-                with contextlib.suppress(OSError):  # the file has gone from its path
-                    if os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
-                        return
+            with contextlib.suppress(OSError):  # the file has gone from its path
+                if self._file and os.path.samefile(self._file.fileno(), self._path):
+                    return
             self.release()
             self._file = self._locked()
 
     def _locked(self):
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        file = open(self._path, 'a+b')
-        file.seek(0)
-        number = file.read(100).strip().decode('latin-1')  # another process may have written it
+        file = open(self._path, 'a+b', buffering=0)
+        number = (read(self._path) or b'').strip().decode('latin-1')  # perhaps another process's
         if os.path.islink(self._path) or not re.fullmatch(r'\d*', number):
             raise LockError(f'{self._path}: is not the lock of a training; rename the file')
         try:
@@ -50,7 +46,6 @@ class Lock:
             pass  # this file system has no locks
         file.truncate(0)
         file.write(b'%d\n' % os.getpid())
-        file.flush()
         return file
 
     def release(self):
