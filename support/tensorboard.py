@@ -26,9 +26,8 @@ class Training:
             _EventFile(tests).begin(start + 1)
         self._sess, rate = sess, tf.convert_to_tensor(learning_rate)
         first, losses = tf.trainable_variables()[0], tf.get_collection('losses')
-        self._fetches = {'learning_rate': rate, 'l2': tf.add_n(losses or [0.0])}
-        if len(first.shape) == 4:  # the kernels of a convolution
-            self._fetches['kernels'] = first
+        kernels = [first] if len(first.shape) == 4 else []  # of a convolution
+        self._fetches = {'learning_rate': rate, 'l2': tf.add_n(losses or [0.0])}, kernels
         self._last = time.perf_counter(), start
 
     def add(self, step, loss):
@@ -36,15 +35,14 @@ class Training:
         entropy is the loss (before the update) minus the L2 terms (after the update).
         """
         try:
-            values = self._sess.run(self._fetches)
+            values, kernels = self._sess.run(self._fetches)
         except tf.errors.OpError as error:  # the rate, or one of the losses, has to be fed
             return self._file.stop(files.reason(error))
         now = time.perf_counter()
         (then, last), self._last = self._last, (now, step)
         speed = (step - last) / (now - then)
-        kernels = [pictures.kernels(values.pop('kernels'))] if 'kernels' in values else []
         values.update(loss=loss, cross_entropy=loss - values['l2'], steps_per_second=speed)
-        self._file.add(step, values, 'conv1_kernels', kernels)
+        self._file.add(step, values, 'conv1_kernels', map(pictures.kernels, kernels))
 
 
 class Testing:
