@@ -7,8 +7,7 @@
             ...                                            # train: step i + 1
             run.save(i + 1, loss)                          # a checkpoint, a point on the curves
 
-Leaving the `with` saves the last step and releases the lock. If a signal ended the training early,
-it raises Interrupted.
+Leaving the `with` saves the last step and releases the lock. After a signal it raises Interrupted.
 """
 
 import contextlib
@@ -94,9 +93,8 @@ class Run:
     def save(self, step, loss=None):
         """Saves a checkpoint of `step`. If the loss is passed, adds a point to the curves.
 
-        Raises TrainingError if the loss or a variable is not finite, CheckpointError if the folder
-        cannot be written to. In both cases the earlier checkpoints are as before. In a loop without
-        `steps`, raises Interrupted if a signal has arrived.
+        Raises TrainingError if the loss or a variable is not finite, or the errors of Manager.save.
+        The earlier checkpoints do not change then. Without `steps`, raises Interrupted at a signal.
         """
         step = int(step if np.isscalar(step) else self._evaluate(step))
         finite = {'loss': loss is None or np.isfinite(loss), **self._evaluate(self._finite)}
@@ -149,21 +147,19 @@ def config(bfloat16):
 
 @contextlib.contextmanager
 def deferred_signals():
-    """Gives a list. Inside the `with`, Ctrl-C, Ctrl-Break, SIGTERM and SIGHUP only append to it.
-
-    A second Ctrl-C calls the former handler. Ignored signals, and other threads, are left alone.
+    """Gives a list. Inside the `with`, SIGNALS only append to it, but a second Ctrl-C calls the
+    former handler. Ignored signals, and other threads, are left alone.
     """
-    received, handlers = [], {}
+    received, former = [], signal.getsignal(signal.SIGINT)
 
     def defer(signum, frame):
         received.append(signum)
         if signum == signal.SIGINT:
-            signal.signal(signum, handlers[signum])
+            signal.signal(signum, former)
 
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ValueError):  # off the main thread
             for signum in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
                 if signal.getsignal(signum) not in (signal.SIG_IGN, None):
-                    handlers[signum] = signal.signal(signum, defer)
-                    stack.callback(signal.signal, signum, handlers[signum])
+                    stack.callback(signal.signal, signum, signal.signal(signum, defer))
         yield received
