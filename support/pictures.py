@@ -68,9 +68,8 @@ def _cell(digits, paper, ink):
     columns = min(COLUMNS, max(1, int(np.ceil(np.sqrt(len(digits))))))
     scale, size = 2 if columns <= 2 else 1, COLUMNS * digits.shape[1]
     digits = digits[: COLUMNS**2].repeat(scale, axis=1).repeat(scale, axis=2)
-    if digits.shape[-1] == 1:
-        digits = (paper + digits * np.subtract(ink, paper)) / 255
-    block = _tiled(255 * digits, columns, background=paper)
+    levels = paper + digits * np.subtract(ink, paper) if digits.shape[3] == 1 else 255 * digits
+    block = _tiled(levels, columns, background=paper)
     (height, width), (top, left) = block.shape[:2], np.subtract(size, block.shape[:2]) // 2
     cell = np.full((size, size, 3), paper, np.uint8)
     cell[top : top + height, left : left + width] = block
