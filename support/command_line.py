@@ -84,8 +84,7 @@ def parse_testing(interval, model_dir):
 def launch(main, niceness=0):
     """Calls main() and ends the process. Its result is the exit status. An error becomes one line.
 
-    niceness: how far the process lowers its own priority. In a notebook or at Python's interactive
-    prompt, launch does not end the process, but returns the status.
+    niceness: how far to lower the priority. In a notebook or at a prompt, only returns the status.
     """
     is_ours = not hasattr(sys, 'ps1')
     if is_ours and hasattr(os, 'nice'):  # not on Windows
@@ -99,8 +98,7 @@ def launch(main, niceness=0):
     except OSError as error:  # for example a closed pipe, as after `| head`
         if not error.errno or isinstance(error, TimeoutError):  # of the user's own code
             raise
-        reason = f' ({error.strerror})' if error.strerror else ''
-        say(f'error: {error.filename or "stdout"}: cannot be used{reason}')
+        say(f'error: {error.filename or "stdout"}: cannot be used ({error.strerror})')
     except BaseException as error:
         if not hasattr(error, 'exit_status'):
             raise
