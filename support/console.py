@@ -30,10 +30,7 @@ def say(line, end='\n'):
 
 
 def live_range(start, end, length):
-    """Yields the steps from `start` up to, not including, `end`. A terminal shows the progress.
-
-    length: of the whole run, in steps.
-    """
+    """Yields the steps `start` to `end` - 1. A terminal shows the progress in `length` steps."""
     recent = collections.deque([(time.perf_counter(), start)], maxlen=50)  # of the last ten seconds
     for step in range(start, end):
         now = time.perf_counter()
