@@ -22,9 +22,8 @@ class Watcher:
         self._said = set()
 
     def get_checkpoint_state(self, model_dir):
-        """Returns the result of checkpoints.get_checkpoint_state. If there is no checkpoint, or the
-        file `checkpoint` cannot be read, looks again, but only if `wait` is set or a checkpoint was
-        restored before. Else returns None, or raises checkpoints.DamagedError.
+        """Returns the result of checkpoints.get_checkpoint_state. If `wait` is set or a checkpoint
+        was restored before, looks again instead of returning None or raising DamagedError.
         """
         while True:
             try:
