@@ -64,8 +64,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
             undrawn = ', '.join(network.undrawn)
             console.say(f'mnist_lenet5_forward.py: the input of {undrawn} cannot be drawn')
         if not paths:
-            newest = live.NewestCheckpoint(model_dir, network, saver)
-            return serve(newest, port, browser)
+            return serve(live.NewestCheckpoint(model_dir, network, saver), port, browser)
 
         with tf.Session() as sess:
             ckpt = checkpoints.get_checkpoint_state(model_dir)
@@ -105,13 +104,10 @@ def parse_args():
     Raises PackageError.
     """
     description = 'Reads your own handwriting, by the checkpoint of your own training.'
-    parser = command_line.new_parser(
-        description, mnist_lenet5_backward.MODEL_SAVE_PATH, has_data=False
-    )
+    model_dir = mnist_lenet5_backward.MODEL_SAVE_PATH
+    parser = command_line.new_parser(description, model_dir, has_data=False)
     text = 'of one digit each (PNG, JPEG, HEIC, ...), or a folder. Without any, a page to draw on'
-    parser.add_argument(
-        'pictures', type=command_line.path, nargs='*', default=[], metavar='PICTURE', help=text
-    )
+    parser.add_argument('pictures', type=command_line.path, nargs='*', metavar='PICTURE', help=text)
     text = 'draw what the network sees in the one picture, layer by layer'
     parser.add_argument('--layers', type=command_line.png_path, metavar='FILE.png', help=text)
     text = 'of the page, on 127.0.0.1 (%(default)s)'
