@@ -228,9 +228,8 @@ def _of_one_thickness(black):
     black = np.pad(black, FINE // 8, 'constant')
     skeleton, depth = skeletonize(black), ndimage.distance_transform_edt(black)
     half = np.median(depth[skeleton])
-    more = (THICKNESS / BOX * size / 2 - half) / (
-        1 - THICKNESS / BOX
-    )  # the size changes by 2 * more
+    # the size changes by 2 * more
+    more = (THICKNESS / BOX * size / 2 - half) / (1 - THICKNESS / BOX)
     if more > 0:
         return _cropped(ndimage.distance_transform_edt(~black) <= more)
     core = ndimage.distance_transform_edt(~skeleton) <= half + more  # so that no stroke disappears

@@ -75,9 +75,7 @@ class Network:
         return np.asarray(Image.fromarray(levels).resize(self.size[::-1], Image.BILINEAR))
 
     def read(self, sess, levels):
-        """Returns {name: array, float32} of a digit [rows, columns]: the input, each layer, the
-        logits and the probabilities.
-        """
+        """Returns {name: array, float32} of a digit [rows, columns], with the names at the top."""
         levels = self.scaled(levels)
         values = sess.run(self._tensors, {self._x: levels[np.newaxis, ..., np.newaxis]})
         return {'input': levels, **{name: value[0] for name, value in values.items()}}
@@ -181,13 +179,12 @@ def _maps(array):
     rows, columns, maps = (*shape, 1) if array.ndim == 2 else (1, 1, *shape)[-3:]
     levels = levels.reshape(rows, columns, maps)
     scale = max(1, tile // columns)
-    wide, high = max(tile, columns * scale) + gap, rows * scale + gap
+    size = columns * scale, rows * scale
+    wide, high = max(tile, size[0]) + gap, size[1] + gap
     in_line = max(1, (WIDTH + GAP) // wide)
     strip = Image.new('RGB', (WIDTH + GAP, -(-maps // in_line) * high), PAPER)
     for i in range(maps):
-        picture = Image.fromarray(levels[..., i]).resize(
-            (columns * scale, rows * scale), Image.NEAREST
-        )
+        picture = Image.fromarray(levels[..., i]).resize(size, Image.NEAREST)
         place = i % in_line * wide, i // in_line * high
         strip.paste(ImageOps.colorize(picture, CELL, INK), place)
     return strip

@@ -119,10 +119,7 @@ class NewestCheckpoint:
         return self._packed(step, {'input': self._network.scaled(levels)})
 
     def _packed(self, step, arrays, **more):
-        """Returns a line of JSON and, behind it, the arrays as little-endian float32.
-
-        The JSON describes the arrays that follow and the network.
-        """
+        """Returns a line of JSON on network and arrays, then the arrays: little-endian float32."""
         shapes = {name: array.shape for name, array in arrays.items()}
         head = dict(more, step=step, network=self._description, shapes=shapes)
         numbers = [array.astype('<f4').tobytes() for array in arrays.values()]
