@@ -106,7 +106,7 @@ the lecture's session, loop and save
     run.session(...(bfloat16)) => tf.Session()
     in run.steps(mnist.train, BATCH_SIZE, STEPS): => in range(STEPS):
     run.save(step, loss_value) => saver.save(sess, './model/mnist_model', global_step=global_step)
-    says: model/seed: contains None; continuing with seed 1
+    says: model/seed: no seed is stored; continuing with seed 1
     steps: None, 10
 threads
     training.config(bfloat16) => tf.ConfigProto(intra_op_parallelism_threads=1)
