@@ -14,7 +14,7 @@ import sys
 import threading
 
 # before TensorFlow: support sets environment variables that TensorFlow reads
-from support import checkpoints, command_line, console, files
+from support import checkpoints, command_line, console, files, watching
 
 import tensorflow.compat.v1 as tf
 
@@ -67,7 +67,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
             return serve(live.NewestCheckpoint(model_dir, network, saver), port, browser)
 
         with tf.Session() as sess:
-            ckpt = checkpoints.get_checkpoint_state(model_dir)
+            ckpt = watching.Watcher(wait=False).get_checkpoint_state(model_dir)
             if not (ckpt and ckpt.model_checkpoint_path):
                 print('No checkpoint file found', flush=True)
                 return 1

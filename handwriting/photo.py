@@ -62,7 +62,8 @@ def read(path):
         with open(path, 'rb') as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        text = f'cannot be read ({error.strerror}); name a picture'
+        why = 'no picture in the folder' if os.path.isdir(path) else error.strerror
+        text = f'cannot be read ({why}); name a picture'
         raise PictureError('file', text) from error
     if len(content) > MAX_BYTES:
         raise PictureError('large', 'has more than 64 MB; save it smaller')

@@ -74,7 +74,8 @@ def test_files(run, trained, tmp_path, monkeypatch):
     assert all(10 <= float(percent) <= 100 for _, _, percent in found)
     assert [line.split(': ')[:2] for line in err] == [['error', str(paths[i])] for i in (2, 4)]
     monkeypatch.setattr(sys, 'stdout', io.StringIO())  # as in a notebook, it cannot be configured
-    assert run(paths[0], '--model_dir', tmp_path / 'model')[0] == 1
+    status, _, err = run(paths[0], '--model_dir', tmp_path / 'modle')
+    assert status == 1 and err == ['looked for checkpoints in %s' % (tmp_path / 'modle')]
     assert sys.stdout.getvalue() == 'No checkpoint file found\n'
 
 

@@ -80,6 +80,7 @@ def test_what_cannot_be_read(tmp_path, monkeypatch):
         assert_refused('damaged', 'save it anew$', photo.decode, content)
     monkeypatch.setattr(photo, 'FORMATS', {'PNG'})
     assert_refused('format', 'pip install pillow-heif, or', photo.decode, b'\0\0\0\x18ftypheic')
-    assert_refused('file', r'cannot be read \(.*\); name a picture', photo.read, str(tmp_path))
+    assert_refused('file', 'no picture in the folder', photo.read, str(tmp_path))
+    assert_refused('file', r'cannot be read \(No .*\); name a picture', photo.read, 'gone.png')
     monkeypatch.setattr(photo, 'MAX_BYTES', 3)
     assert_refused('large', 'has more than 64 MB; save it smaller', photo.read, __file__)
