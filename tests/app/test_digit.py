@@ -124,28 +124,22 @@ def test_a_figure_cut_out_closely(read, margin):
     assert rightly(read, parts, LABELS[:50].repeat(2)).mean() >= 0.9
 
 
-@pytest.mark.parametrize('level', [0, 200])
-@pytest.mark.parametrize('size', [40, 50, 63, 100])
-def test_lines_of_one_pixel(size, level):
-    """As a mouse draws them, also on small sheets; and faint ones."""
-    sheet = np.full((size, size), 255, np.uint8)
-    sheet[size // 5 : -size // 5, size // 2] = level
-    digit = module.digit(sheet)
-    assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
-
-
 @pytest.mark.parametrize(
-    'paper, pen, size',
+    'size, margin, left, width, paper, pen',
     [
-        [(0, 255, 0), (0, 0, 255), 100],  # the same sum of red, green and blue
-        [(0, 0, 128), (0, 128, 0), 100],
-        [(255, 255, 255), (0, 0, 255), 280],  # no third pixel meets the line
+        # of one pixel, as a mouse draws them, also on small sheets; and faint ones
+        *[(n, n // 5, n // 2, 1, 255, pen) for n in (40, 50, 63, 100) for pen in (0, 200)],
+        (28, 1, 14, 1, 255, 0),  # a 1 from top to bottom
+        (100, 2, 50, 2, 255, 0),
+        (600, 12, 300, 6, 255, 0),
+        (100, 25, 52, 2, (0, 255, 0), (0, 0, 255)),  # the same sum of red, green and blue
+        (100, 25, 52, 2, (0, 0, 128), (0, 128, 0)),
+        (280, 70, 142, 2, (255, 255, 255), (0, 0, 255)),  # no third pixel meets the line
     ],
-    ids=['blue on lime', 'green on navy', 'blue on white'],
 )
-def test_lines_of_two_pixels_in_colour(paper, pen, size):
-    sheet = np.full((size, size, 3), paper, np.uint8)
-    sheet[size // 4 : -size // 4, size // 2 + 2 : size // 2 + 4] = pen
+def test_thin_lines(size, margin, left, width, paper, pen):
+    sheet = np.full((size, size, *np.shape(paper)), paper, np.uint8)
+    sheet[margin:-margin, left : left + width] = pen
     digit = module.digit(sheet)
     assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
 
@@ -186,14 +180,6 @@ def test_strokes_closer_than_the_pen_belong_together(size, pen, gap):
     sheet[16 * unit - pen : 16 * unit, stem - 8 * unit : stem - gap] = 0
     sheet[5 * unit : 24 * unit, stem : stem + pen] = 0
     assert module.digit(sheet)[10, [10, 16]].all()
-
-
-@pytest.mark.parametrize('size, margin, thick', [(28, 1, 1), (100, 2, 2), (600, 12, 6)])
-def test_a_thin_1_from_top_to_bottom(size, margin, thick):
-    sheet = np.full((size, size), 255, np.uint8)
-    sheet[margin:-margin, size // 2 : size // 2 + thick] = 0
-    digit = module.digit(sheet)
-    assert digit.any(axis=1).sum() == 20 and digit.any(axis=0).sum() <= 5
 
 
 @pytest.mark.parametrize('what', ['dirt', 'frame', 'window', 'cloth', 'pen'])
