@@ -148,14 +148,3 @@ def test_constants(monkeypatch, capsys, seed):
     with pytest.raises(SystemExit):
         command_line.parse_training(50, 'm', seed)
     assert 'SEED: must be' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize('module', [mnist_lenet5_backward, mnist_lenet5_test])
-def test_the_named_folder_has_no_data(tmp_path, monkeypatch, module):
-    """No other folder replaces it."""
-    monkeypatch.chdir(str(tmp_path))
-    monkeypatch.setattr(input_data, 'MIRRORS', ())
-    monkeypatch.setattr(mnist_lenet5_backward, 'STEPS', 1)
-    monkeypatch.setattr(sys, 'argv', ['x', '--data_dir', 'fasion'])
-    with pytest.raises(input_data.DataError, match='fasion has no files'):
-        module.main()

@@ -74,6 +74,7 @@ def main(tmp_path, monkeypatch, capsys):
     for name, value in ('STEPS', 50000), ('MODEL_SAVE_PATH', './model/'):
         monkeypatch.setattr(mnist_lenet5_backward, name, value)  # to be undone: flags change it
     monkeypatch.setattr(mnist_lenet5_test, 'TEST_INTERVAL_SECS', 5)
+    monkeypatch.setattr('input_data.MIRRORS', ())
 
     def run(script, *flags):
         monkeypatch.setattr('sys.argv', ['mnist_lenet5_%s.py' % script, *flags])
@@ -201,6 +202,7 @@ UNTRUE = 'model_checkpoint_path: "mnist_model-9"'
     'script, prepare, flags, name, remedy',
     [
         ('test', write(LABELS, 'no IDX'), '', LABELS, 'delete'),
+        *[(s, None, '--data_dir no', 'cannot', 'no has no files') for s in ('test', 'backward')],
         *[('backward', None, '--model_dir ' + c, c, 'rename') for c in '*?[]'],
         ('backward', write('model/lock', 'notes'), '', 'model/lock', 'rename'),
         ('backward', lock, '', 'model/lock', 'another folder'),
