@@ -97,10 +97,7 @@ command_line.launch(mnist_lenet5_backward.main)
 
 @pytest.fixture(scope='session')
 def trained(tmp_path_factory):
-    """A folder with a checkpoint that reads 98% of the test digits.
-
-    By Adam, which is there much sooner than the lecture's optimizer.
-    """
+    """A folder with a checkpoint that reads 98% of the test digits. Adam needs few steps for it."""
     folder = str(tmp_path_factory.mktemp('trained') / 'model')
     flags = ['--steps', '300', '--data_dir', DATA, '--model_dir', folder]
     command = [sys.executable, '-c', ON_ADAM % ROOT, *flags]

@@ -120,9 +120,7 @@ def test_success(serve, tmp_path, monkeypatch, capsys, source_url):
     ],
 )
 def test_failure(serve, tmp_path, monkeypatch, answer, problem):
-    """A failed download leaves no file, and the next mirror is asked. A source of one's own is the
-    only one, and its files need the right form, but not MNIST's MD5.
-    """
+    """A failure leaves no file. The next mirror is asked, but none if the source is one's own."""
     if answer == 'silent':  # a busy machine may take long for the others
         monkeypatch.setattr(input_data, 'TIMEOUT_SECS', 0.2)
     broken = serve(answer)[0] if answer else DOWN

@@ -32,9 +32,7 @@ pytestmark = pytest.mark.usefixtures('handlers')
 
 @pytest.fixture
 def start(tmp_path):
-    """start(*arguments of Python): starts it in a folder. It is killed at the end of the test, or
-    after minutes, so that no test reads a line for ever.
-    """
+    """start(*arguments of Python): runs it in a folder. At the end, or after minutes, kills it."""
     processes = []
     timer = threading.Timer(3 * MINUTE, lambda: [process.kill() for process in processes])
     timer.start()
@@ -211,6 +209,7 @@ UNTRUE = 'model_checkpoint_path: "mnist_model-9"'
         ('test', write('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'move it away'),
         ('test', other_network, '', 'model/mnist_model-1', 'another folder'),
         ('backward', write('file', ''), '--model_dir file/a', 'file/a', 'another folder'),
+        ('test', None, '--mistakes no/m.png', 'no/m.png', 'cannot be used'),
         ('backward', None, '--bfloat16', '--bfloat16', 'without the flag'),
         ('backward', None, '', 'step 2', 'LEARNING_RATE_BASE'),
     ],
@@ -226,7 +225,7 @@ def test_errors_are_one_line(train_small, main, monkeypatch, script, prepare, fl
     if 'step' in name:
         monkeypatch.setattr(mnist_lenet5_backward, 'LEARNING_RATE_BASE', float('inf'))
     status, lines, err = main(script, '--model_dir', 'model', *flags.split())
-    assert status == 1 and (lines == [] or 'step' in name)
+    assert status == 1 and len(lines) == (name in ('step 2', 'no/m.png'))
     assert [line for line in err if line.startswith('error: ')] == err[-1:]
     error = err[-1].replace('\\', '/').replace('./', '')
     assert error.startswith('error: ' + name) and remedy in error

@@ -45,7 +45,7 @@ def test_a_lock_is_held_by_one_process(path):
 
 
 def test_a_lock_whose_file_was_deleted(path, locks, monkeypatch):
-    """It is taken anew, unless another has it by then, and also if it goes before it is locked."""
+    """A deleted lock is taken anew, unless another has it. It may also go before it is locked."""
     fcntl = pytest.importorskip('fcntl')
     lock, other = locks
     at_first_call(monkeypatch, 'flock', lambda: os.remove(path), fcntl)

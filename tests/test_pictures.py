@@ -1,6 +1,5 @@
 """pictures: every pixel comes from a weight or a digit, and from the right one."""
 
-import os
 from types import SimpleNamespace
 
 from support import pictures
@@ -117,11 +116,3 @@ def test_papers_and_means_of_the_sheet(sheet):
         assert np.abs(cell(found, *at)[28:-28, 28:-28] - mean).max() <= 0.51
         assert (cell(found, *at)[:28] == pictures.PAPER).all()
         assert (cell(found, *empty) == pictures.PAPER).all()  # no digit of this class
-
-
-def test_the_sheet_cannot_be_written(tmp_path):
-    data = SimpleNamespace(images=DIGITS, labels=np.eye(10)[LABELS])
-    path = os.path.join(str(tmp_path), 'none', 'm.png')
-    with pytest.raises(OSError) as caught:
-        pictures.write_mistakes(path, data, data.labels)
-    assert caught.value.filename == path

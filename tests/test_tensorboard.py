@@ -33,10 +33,7 @@ def written(folder):
 
 
 def shown(folder, run=None):
-    """Returns the steps that TensorBoard shows of a folder, the same for all tags.
-
-    run: what `opened` returned; it then only reads what is new.
-    """
+    """Returns the steps that TensorBoard shows for all tags. run: what `opened` returned."""
     run = run or opened(folder)
     run.Reload()
     found = [run.Scalars(tag) for tag in run.Tags()['scalars']]
@@ -116,29 +113,22 @@ def test_a_network_of_another_kind(curves, tmp_path):
 
 
 def test_testing(tmp_path, testing):
-    """A checkpoint without a step, or one not saved last, is not drawn: TensorBoard would drop all
-    later points. One is drawn if the damaged file `checkpoint` has no list.
-    """
+    """A checkpoint without a step, or not saved last, is not drawn: later points would go."""
     draw(testing, 'last')
     draw(testing, 2, saved_last=4)
     assert os.listdir(str(tmp_path)) == []
-    ckpt = checkpoints.CheckpointState(model_checkpoint_path='model/mnist_model-301')
-    testing.add('301', 0.25, LOGITS, ckpt)
+    # a damaged file `checkpoint` has no list; a fall-back in `model//` has another spelling
+    for step, listed in (301, []), (302, ['model//x-1', 'model//x-302']):
+        state = {'model_checkpoint_path': 'model/x-%d' % step, 'all_model_checkpoint_paths': listed}
+        testing.add(str(step), 0.25, LOGITS, checkpoints.CheckpointState(**state))
     found = written(tmp_path / 'test')
     log_sums = np.log(np.exp(LOGITS.astype(float)).sum(axis=1))
     expected = (log_sums - LOGITS[np.arange(20), LABELS]).mean()
-    assert found.pop('cross_entropy')[301] == pytest.approx(expected, rel=1e-6)
     picture = pictures.png(pictures.wrong(IMAGES, LABELS, LOGITS.argmax(axis=1)))
-    assert found == {'accuracy': {301: 0.25}, 'wrong_digits': {301: picture}}
-
-
-def test_another_spelling_of_the_folder(tmp_path, testing):
-    """After a fall-back in `--model_dir model//`, the current checkpoint has the other one."""
-    current, *listed = 'model/mnist_model-7', 'model//mnist_model-1', 'model//mnist_model-7'
-    ckpt = checkpoints.CheckpointState(model_checkpoint_path=current)
-    ckpt.all_model_checkpoint_paths.extend(listed)
-    testing.add('7', 0.25, LOGITS, ckpt)
-    assert written(tmp_path / 'test')['accuracy'] == {7: 0.25}
+    for step in 301, 302:
+        assert found['cross_entropy'][step] == pytest.approx(expected, rel=1e-6)
+        assert (found['accuracy'][step], found['wrong_digits'][step]) == (0.25, picture)
+    assert len(found) == 3
 
 
 # The branch

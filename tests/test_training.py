@@ -53,9 +53,7 @@ def interrupted(train, signum, step, data=None):
 @pytest.mark.posix
 @pytest.mark.parametrize('call', ['fsync', 'replace'])
 def test_signal_in_a_save(train, monkeypatch, call):
-    """That save comes to its end, and there is no second save of the same step. In the last save, a
-    signal changes nothing: running the command again would be another run.
-    """
+    """The save ends, and is the only one of its step. In a last save, a signal changes nothing."""
     at_first_call(monkeypatch, call, send(signal.SIGINT))
     saves = []
     before_calls(monkeypatch, tf.train.Saver, 'save', lambda *args: saves.append(1))
@@ -67,9 +65,7 @@ def test_signal_in_a_save(train, monkeypatch, call):
 
 @pytest.mark.posix
 def test_other_signals(train, monkeypatch):
-    """A second SIGTERM changes nothing, a second Ctrl-C ends the run at once, nohup's SIGHUP stays
-    ignored, and Windows' Ctrl-Break (here SIGUSR1) is one of the signals.
-    """
+    """A second SIGTERM changes nothing, a second Ctrl-C ends at once, SIGHUP stays ignored."""
     interrupted(train, signal.SIGTERM, 2, Happening(2, send(signal.SIGTERM, signal.SIGTERM)))
     assert saved_steps(train.model) == [1, 2]
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -78,7 +74,7 @@ def test_other_signals(train, monkeypatch):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert train(4, Happening(1, send(signal.SIGHUP)))[0][-1] == 4
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)  # as Windows' Ctrl-Break
     monkeypatch.setattr(signal, 'SIGBREAK', signal.SIGUSR1, raising=False)
     interrupted(train, signal.SIGUSR1, 5, Happening(1, send(signal.SIGUSR1)))
     signal.signal(signal.SIGUSR1, before)
@@ -107,9 +103,7 @@ def test_it_leaves_the_process_as_it_was(train):
 @pytest.mark.posix
 @pytest.mark.parametrize('error', [BrokenPipeError(), OSError(errno.EIO, 'gone')])
 def test_nobody_reads_stdout(train, monkeypatch, error):
-    """As after the end of a pipe's reader or of a terminal: the step of the line is saved. A signal
-    at the same time goes first.
-    """
+    """The step of the line is saved, as after `| head`. A signal at the same time goes first."""
 
     def fail(text):
         raise error
@@ -125,7 +119,7 @@ def test_nobody_reads_stdout(train, monkeypatch, error):
 @pytest.mark.posix
 @pytest.mark.parametrize('name', ['Variable', 'loss'])
 def test_what_is_not_finite_is_not_saved(train, monkeypatch, name):
-    """Neither at a signal, when no loss is known, nor at a save. The next run goes on before it."""
+    """Neither a signal nor a save stores it. The next run goes on before it."""
     train(1)
     data = Happening(5, send(signal.SIGTERM))
     with monkeypatch.context() as patch:
@@ -142,7 +136,7 @@ def test_what_is_not_finite_is_not_saved(train, monkeypatch, name):
 
 
 def test_a_second_saver_in_the_folder(train, monkeypatch):
-    """It replaces the list by its own. Both keep theirs, and the next run goes on from ours."""
+    """The second Saver replaces the list. Both keep theirs, and the next run goes on from ours."""
     save, savers = training.Run.save, {}
 
     def save_best_too(run, step, loss=None):

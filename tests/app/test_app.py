@@ -387,10 +387,7 @@ SUMS = """return arguments[0].map(asked => {
 
 
 def sums(page, asked):
-    """The tables' numbers and the line's, for each [layer, map, row, column] or class asked.
-
-    They are whole: in thousandths, as all have three digits behind the point.
-    """
+    """The numbers, in thousandths, of the tables and of the line for each place or class asked."""
     for (line,), *tables in browser.run(page, SUMS, asked):
         assert not re.search(r'\u22120\.000|NaN', line)
         parts = [*tables, re.findall(r'[-\u2212]?\d+\.\d+', line)]

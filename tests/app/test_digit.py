@@ -66,10 +66,7 @@ def drawn(i, place=None):
 
 
 def test_form():
-    """The box of 20 pixels, and the centre of mass, of a digit that lies anywhere.
-
-    One that is in the form already stays nearly as it is.
-    """
+    """A digit gets the form's box and centre of mass. One in the form stays nearly the same."""
     random, away = RandomState(2), []
     for digit in DIGITS[:50]:
         for sheet in sheets.place(digit, random), sheets.levels_of(1 - digit):
