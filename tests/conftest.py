@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import support  # noqa: F401  # its settings, before a test file imports TensorFlow
 
 import pytest
-from helpers import DATA, ROOT, SIGNALS, Folder, Noise, small_mnist
+from helpers import DATA, ROOT, SIGNALS, Folder, Noise, small_mnist, write
 
 # it would hide from the tests of the scripts what buffers do
 os.environ.pop('PYTHONUNBUFFERED', None)
@@ -31,8 +31,8 @@ def pytest_runtest_setup(item):
 @pytest.fixture
 def small_dir(tmp_path):
     """A folder with a small data set, gzipped."""
-    for name, content in small_mnist().items():
-        (tmp_path / (name + '.gz')).write_bytes(gzip.compress(content))
+    files = {name + '.gz': gzip.compress(content) for name, content in small_mnist().items()}
+    write(tmp_path, files)
     return tmp_path
 
 

@@ -12,9 +12,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DATA = os.path.join(ROOT, 'data')
-SIGNALS = [
-    getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name)
-]
+SIGNALS = [signum for signum in signal.Signals if signum.name in ('SIGINT', 'SIGTERM', 'SIGHUP')]
 
 
 def idx(array):
@@ -26,12 +24,7 @@ def idx(array):
 def small_mnist(train=20, test=10):
     """The four files of a data set of noise: {name: uncompressed bytes}."""
     random = np.random.RandomState(0)
-    files = {}
-    for prefix, n in ('train', train), ('t10k', test):
-        images = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
-        files[prefix + '-images-idx3-ubyte'] = idx(images)
-        files[prefix + '-labels-idx1-ubyte'] = idx((np.arange(n) % 10).astype(np.uint8))
-    return files
+    return _files([(random.randint(0, 256, (n, 784)), np.arange(n) % 10) for n in (train, test)])
 
 
 def first_digits(train, test):
@@ -39,11 +32,24 @@ def first_digits(train, test):
     import input_data
 
     mnist = input_data.read_data_sets(DATA, dtype=np.uint8, validation_size=0)
+    pairs = (mnist.train, train), (mnist.test, test)
+    return _files([(data.images[:n], data.labels[:n]) for data, n in pairs])
+
+
+def _files(pairs):
     files = {}
-    for prefix, data, n in ('train', mnist.train, train), ('t10k', mnist.test, test):
-        files[prefix + '-images-idx3-ubyte'] = idx(data.images[:n].reshape(n, 28, 28))
-        files[prefix + '-labels-idx1-ubyte'] = idx(data.labels[:n])
+    for prefix, (images, labels) in zip(('train', 't10k'), pairs):
+        images = images.reshape(len(images), 28, 28).astype(np.uint8)
+        files[prefix + '-images-idx3-ubyte'] = idx(images)
+        files[prefix + '-labels-idx1-ubyte'] = idx(labels.astype(np.uint8))
     return files
+
+
+def write(folder, files):
+    """Writes {name: content} into a folder, and makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def small_data_set(n, seed=None):

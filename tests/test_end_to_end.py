@@ -17,7 +17,7 @@ from support import checkpoints, command_line, files, training, watching
 
 import numpy as np
 import pytest
-from helpers import ROOT, first_digits, screen, small_mnist, write_checkpoint
+from helpers import ROOT, first_digits, screen, small_mnist, write, write_checkpoint
 
 import mnist_lenet5_backward
 import mnist_lenet5_test
@@ -65,9 +65,7 @@ def main(tmp_path, monkeypatch, capsys):
     Returns the exit status, the lines of stdout, and of stderr.
     """
     monkeypatch.chdir(str(tmp_path))
-    os.mkdir('data')
-    for name, content in small_mnist(train=5010).items():
-        (tmp_path / 'data' / name).write_bytes(content)
+    write(tmp_path / 'data', small_mnist(train=5010))
     modules = {'backward': mnist_lenet5_backward, 'test': mnist_lenet5_test}
     for name, value in ('STEPS', 50000), ('MODEL_SAVE_PATH', './model/'):
         monkeypatch.setattr(mnist_lenet5_backward, name, value)  # to be undone: flags change it
@@ -93,8 +91,7 @@ def assert_lines(lines, pattern, steps):
 @pytest.mark.posix
 def test_train_watch_interrupt_resume_and_run_again(start, main, tmp_path):
     """On the lecture's network and batches."""
-    for name, content in first_digits(6000, 500).items():
-        (tmp_path / 'data' / name).write_bytes(content)
+    write(tmp_path / 'data', first_digits(6000, 500))
     watcher = start(BACKWARD.replace('backward', 'test'), '--wait', '--interval', '0.2')
     trainer = start(BACKWARD, '--steps', '60', '--seed', '2')
     printed = [trainer.stdout.readline().rstrip()]
@@ -178,7 +175,7 @@ def test_a_folder_in_chinese(train_small, main, tmp_path):
     assert sorted(os.listdir('.')) == sorted(['数字 数据', '模型', '错误.png'])
 
 
-def write(path, text):
+def put(path, text):
     return lambda: Path(path).write_text(text, encoding='utf-8')
 
 
@@ -199,16 +196,17 @@ UNTRUE = 'model_checkpoint_path: "mnist_model-9"'
 @pytest.mark.parametrize(
     'script, prepare, flags, name, remedy',
     [
-        ('test', write(LABELS, 'no IDX'), '', LABELS, 'delete'),
-        *[(s, None, '--data_dir no', 'cannot', 'no has no files') for s in ('test', 'backward')],
+        ('test', put(LABELS, 'no IDX'), '', LABELS, 'delete'),
+        ('test', None, '--data_dir no --once', 'cannot', 'no has no files'),
+        ('backward', None, '--data_dir no --steps 1', 'cannot', 'no has no files'),
         *[('backward', None, '--model_dir ' + c, c, 'rename') for c in '*?[]'],
-        ('backward', write('model/lock', 'notes'), '', 'model/lock', 'rename'),
+        ('backward', put('model/lock', 'notes'), '', 'model/lock', 'rename'),
         ('backward', lock, '', 'model/lock', 'another folder'),
-        ('backward', write('model/seed', 'notes'), '', 'model/seed', '--seed'),
-        ('backward', write('model/checkpoint', UNTRUE), '', 'model/checkpoint', 'mnist_model-1'),
-        ('test', write('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'move it away'),
+        ('backward', put('model/seed', 'notes'), '', 'model/seed', '--seed'),
+        ('backward', put('model/checkpoint', UNTRUE), '', 'model/checkpoint', 'mnist_model-1'),
+        ('test', put('model/mnist_model-1.index', ''), '', 'model/mnist_model-1', 'move it away'),
         ('test', other_network, '', 'model/mnist_model-1', 'another folder'),
-        ('backward', write('file', ''), '--model_dir file/a', 'file/a', 'another folder'),
+        ('backward', put('file', ''), '--model_dir file/a', 'file/a', 'another folder'),
         ('test', None, '--mistakes no/m.png', 'no/m.png', 'cannot be used'),
         ('backward', None, '--bfloat16', '--bfloat16', 'without the flag'),
         ('backward', None, '', 'step 2', 'LEARNING_RATE_BASE'),

@@ -6,8 +6,8 @@ import hashlib
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import DATA, idx, small_mnist
-from test_download import refused, write
+from helpers import DATA, idx, small_mnist, write
+from test_download import refused
 
 import input_data
 

@@ -1,7 +1,7 @@
 """The scripts in the cells of a real Jupyter kernel, which goes on whatever happens in one."""
 
 import pytest
-from helpers import ROOT, small_mnist
+from helpers import ROOT, small_mnist, write
 
 nbformat = pytest.importorskip('nbformat')
 nbclient = pytest.importorskip('nbclient')
@@ -45,8 +45,7 @@ def cells(tmp_path_factory):
     """The outputs of the cells, in one kernel: (all that was printed, the error)."""
     folder = tmp_path_factory.mktemp('notebook')
     data, model = str(folder), str(folder / 'model')
-    for name, content in small_mnist(train=5100).items():
-        (folder / name).write_bytes(content)
+    write(folder, small_mnist(train=5100))
     sources = [
         START % (ROOT, ROOT, data, model),
         'lesson.main()',

@@ -29,12 +29,7 @@ from helpers import (
 import input_data
 import mnist_lenet5_backward
 
-pytestmark = pytest.mark.usefixtures('handlers')
-
-
-@pytest.fixture
-def train(train_small):
-    return train_small
+pytestmark = pytest.mark.usefixtures('handlers', 'train_small')
 
 
 def interrupted(train, signum, step, data=None):
