@@ -103,11 +103,7 @@ def test_success(serve, tmp_path, monkeypatch, capsys, source_url):
 @pytest.mark.parametrize(
     'answer, problem',
     [('not found', '404'), ('html', 'web page'), ('other data', 'MD5'), ('no http', 'nonsense')]
-    + [
-        ('cut', 'ended before|[Ii]ncomplete'),
-        ('silent', 'timed out'),
-        (None, 'refused'),
-    ],
+    + [('cut', 'ended before|[Ii]ncomplete'), ('silent', 'timed out'), (None, 'refused')],
 )
 def test_failure(serve, tmp_path, monkeypatch, answer, problem):
     """A failure leaves no file. The next mirror is asked, but none if the source is one's own."""

@@ -125,16 +125,3 @@ def test_write(tmp_path, path, monkeypatch, call):
         files.write(path, b'three')
     assert (caught.value.filename, files.read(path)) == (path, b'two\n')
     assert os.listdir(str(tmp_path)) == ['lock'] and files.read(path + 'none') is None
-
-
-def test_matching_and_remove(tmp_path, monkeypatch):
-    """The whole name must match. What cannot be removed, as on Windows, is reported."""
-    for name in 'b-1', 'a-1', 'a-1x', 'xa-1':
-        (tmp_path / name).write_bytes(b'')
-    found = files.matching(str(tmp_path), r'[ab]-\d')
-    assert found == [str(tmp_path / 'a-1'), str(tmp_path / 'b-1')]
-    assert files.matching(str(tmp_path / 'none'), '.*') == []
-    remove = os.remove
-    monkeypatch.setattr(os, 'remove', lambda p: remove(p if p != found[0] else 'in use'))
-    assert files.remove(found) is False and files.remove([found[1], 'none']) is True
-    assert sorted(os.listdir(str(tmp_path))) == ['a-1', 'a-1x', 'xa-1']
