@@ -71,10 +71,9 @@ def write_checkpoint(folder, step, parameters, shadows):
 
     arrays = map(np.asarray, [*parameters, step, *shadows])
     with tf.Graph().as_default(), tf.Session() as sess:
-        variables = {
-            name: tf.Variable(array.astype('i4' if array.dtype.kind == 'i' else 'f4'))
-            for name, array in zip(CHECKPOINT_VARIABLES, arrays)
-        }
+        variables = {}
+        for name, array in zip(CHECKPOINT_VARIABLES, arrays):
+            variables[name] = tf.Variable(array.astype('i4' if array.dtype.kind == 'i' else 'f4'))
         sess.run(tf.global_variables_initializer())
         folder.mkdir(exist_ok=True)
         path = str(folder / 'mnist_model')

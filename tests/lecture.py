@@ -101,17 +101,13 @@ def backward(mnist, forward=forward):
                 fetches, feed = [g.train_op, g.loss, g.global_step], {g.x: images(xs), g.y_: ys}
                 _, loss_value, step = sess.run(fetches, feed_dict=feed)
                 if i % SAVE_STEPS == 0:
-                    print(
-                        f'After {step} training step(s), loss on training batch is {loss_value:g}.'
-                    )
+                    line = 'After %d training step(s), loss on training batch is %g.'
+                    print(line % (step, loss_value))
                     saver.save(sess, os.path.join(MODEL_SAVE_PATH, MODEL_NAME), g.global_step)
 
 
 def test(mnist, forward=forward):
-    """Prints the accuracy of the current checkpoint, as the lecture does every five seconds.
-
-    Returns the checkpoint's step. Without any checkpoint it returns None, as the lecture does.
-    """
+    """Prints the accuracy of the current checkpoint and returns its step. Without one: None."""
     with tf.Graph().as_default():
         x, y_ = placeholders(mnist.test.num_examples)
         y = forward(x, False, None)

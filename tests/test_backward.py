@@ -36,9 +36,9 @@ def test_three_steps_against_numpy(train, monkeypatch, capsys):
         data.random.seed(end)
         mnist_lenet5_backward.backward(SimpleNamespace(train=data))
         ((xs, ys),) = data.batches
-        loss, parameters, shadows = reference.train_step(
-            xs.reshape(-1, 28, 28, 1), ys.argmax(axis=1), parameters, shadows, end - 1, 4 / 2
-        )
+        batch = xs.reshape(-1, 28, 28, 1), ys.argmax(axis=1)
+        state = parameters, shadows, end - 1, 4 / 2
+        loss, parameters, shadows = reference.train_step(*batch, *state)
         printed = capsys.readouterr().out
         assert printed.startswith(f'After {end} training step(s), loss on training batch is ')
         assert float(printed.split()[-1][:-1]) == pytest.approx(loss, rel=1e-5)

@@ -94,9 +94,7 @@ def test_temporary_files_of_a_dead_run(folder):
 @pytest.mark.posix
 @pytest.mark.parametrize('call', [0, 1, 2, 3, 4])
 def test_deleted_folder(folder, monkeypatch, pauses, call):
-    """A save makes a folder anew that is deleted before it (0) or at one of its flushes. A training
-    ends if another one has the folder by then, and saves nothing.
-    """
+    """A save makes a folder anew that is deleted before it (0) or at one of its flushes."""
     folder.save(1)
     with folder.manager() as manager:
         if call == 0:
@@ -109,7 +107,7 @@ def test_deleted_folder(folder, monkeypatch, pauses, call):
             folder.save(3)
         assert folder.steps() == listed(folder) == [2] and folder['seed'].exists()
         assert len(pauses) == bool(call)
-        shutil.rmtree(str(folder.path))
+        shutil.rmtree(str(folder.path))  # and another training takes the folder
         with folder.manager(), pytest.raises(files.LockError):
             manager.save(folder.saver, folder.sess, 3)
     assert folder.steps() == []

@@ -15,10 +15,8 @@ import input_data
 
 FILES = small_mnist(train=5001)  # one more than the validation set
 OTHER_FILES = {name: content[:-1] + b'\x08' for name, content in FILES.items()}
-GZIPPED, OTHER_GZIPPED = (
-    {name + '.gz': gzip.compress(content) for name, content in files.items()}
-    for files in (FILES, OTHER_FILES)
-)
+GZIPPED = {name + '.gz': gzip.compress(content) for name, content in FILES.items()}
+OTHER_GZIPPED = {name + '.gz': gzip.compress(content) for name, content in OTHER_FILES.items()}
 NAMES = sorted(GZIPPED)
 DOWN = 'http://127.0.0.1:9/'
 

@@ -1,7 +1,4 @@
-"""The scripts as a user runs them, in processes: what is interrupted, a terminal, a pipe.
-
-In one process, by main(): folders, flags and errors.
-"""
+"""The scripts as a user runs them: in processes, on a terminal, and by main() in this process."""
 
 import contextlib
 import os
@@ -60,10 +57,7 @@ def finish(process):
 
 @pytest.fixture
 def main(tmp_path, monkeypatch, capsys):
-    """main(script, *flags): runs it in this process, in a folder with data/, which is noise.
-
-    Returns the exit status, the lines of stdout, and of stderr.
-    """
+    """main(script, *flags): the exit status and the lines of a run beside data/, which is noise."""
     monkeypatch.chdir(str(tmp_path))
     write(tmp_path / 'data', small_mnist(train=5010))
     modules = {'backward': mnist_lenet5_backward, 'test': mnist_lenet5_test}

@@ -1,7 +1,4 @@
-"""training: nothing is lost however a training ends, and what is resumed goes on exactly.
-
-On a network of one layer; the lecture's has its own tests in test_backward.
-"""
+"""training: nothing is lost however a training ends, and what is resumed goes on exactly."""
 
 import concurrent.futures
 import errno

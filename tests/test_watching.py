@@ -26,8 +26,7 @@ FILES = ['checkpoint', 'mnist_model-901.index', 'mnist_model-901.data-00000-of-0
 def look(folder, monkeypatch, capsys):
     """look(watcher, n): n looks at the folder. Returns the steps restored, None for nothing.
 
-    look.clock: the seconds gone by; look.meanwhile(): what happens while the watcher sleeps;
-    look.said(): the lines on stderr since the last call.
+    look.meanwhile(): what happens while the watcher sleeps; look.said(): new lines on stderr.
     """
 
     def sleep(seconds):
@@ -43,7 +42,7 @@ def look(folder, monkeypatch, capsys):
         return steps
 
     monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=sleep))
-    look.clock, look.meanwhile = 0, lambda: None
+    look.clock, look.meanwhile = 0, lambda: None  # the clock in seconds
     look.watcher = lambda wait=True: watching.Watcher(wait)
     look.said = lambda: capsys.readouterr().err.splitlines()
     return look

@@ -26,7 +26,6 @@ from test_live import ask, live_of, save
 
 import mnist_lenet5_app
 import mnist_lenet5_backward
-import mnist_lenet5_forward
 from handwriting import layers, photo, server
 
 try:
@@ -148,10 +147,9 @@ def test_ctrl_c(tmp_path, handlers):
     with server.Server(0, None) as free:
         address = free.address
     flags = ['--no_browser', '--port', address.split(':')[-1].strip('/')]
-    env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3')
-    with subprocess.Popen(
-        [sys.executable, SCRIPT, *flags], stderr=subprocess.PIPE, env=env, cwd=str(tmp_path)
-    ) as process:
+    options = {'env': dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'), 'cwd': str(tmp_path)}
+    command, pipe = [sys.executable, SCRIPT, *flags], subprocess.PIPE
+    with subprocess.Popen(command, stderr=pipe, **options) as process:
         line = next(line for line in process.stderr if line.startswith(b'http'))
         assert line.decode() == address + ' (Ctrl-C ends)\n'
         process.send_signal(signal.SIGINT)
@@ -467,9 +465,8 @@ def test_weights_without_dimensions(page, monkeypatch):
 @pytest.mark.parametrize('add', [normalized, lambda sums: sums + 0.1])
 def test_a_changed_network(add, page, serving, run, monkeypatch, tmp_path):
     """The app reads it and draws the layers that it finds, on the page and from a file."""
-    monkeypatch.setattr(
-        mnist_lenet5_forward, 'forward', lambda x, *_: changed(x, add=add, classes=5)
-    )
+    forward = lambda x, *_: changed(x, add=add, classes=5)  # noqa: E731
+    monkeypatch.setattr('mnist_lenet5_forward.forward', forward)
     serving.answers = live_of(tmp_path / 'model', save=True).answers
     take(page, 0)
     assert browser.run(page, 'return Object.keys(layers.layers)') == FOUND

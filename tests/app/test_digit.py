@@ -1,7 +1,4 @@
-"""digit: sheets of every kind are read as MNIST's own digits are, and what is none is not.
-
-A trained network reads each test digit as it is, and on each kind of sheet.
-"""
+"""digit: sheets of every kind are read as MNIST's own digits are, and what is none is not."""
 
 import itertools
 from unittest.mock import Mock
