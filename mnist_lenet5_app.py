@@ -41,7 +41,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
     """Prints what the network reads on the pictures at `paths`; without any, serves the page.
 
     Returns the exit status. layers_path: the file for a picture of the layers, a path or None.
-    Raises support's checkpoints.CheckpointError, layers.NetworkError and server.PortError.
+    Raises checkpoints.CheckpointError, layers.NetworkError and server.PortError.
     """
     with tf.Graph().as_default():
         x = tf.placeholder(
@@ -91,7 +91,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
 
 def serve(newest, port, browser):
     """Serves the page until Ctrl-C. newest: a live.NewestCheckpoint."""
-    with server.Server(port, newest.answers) as serving:  # a notebook goes on after Ctrl-C
+    with server.Server(port, newest.answers) as serving:  # a notebook needs the port again
         threading.Thread(target=newest.watch, daemon=True).start()
         console.say(f'{serving.address} (Ctrl-C ends)')
         if browser:

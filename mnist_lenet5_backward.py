@@ -60,7 +60,8 @@ def backward(mnist, seed=None, bfloat16=False):
             ],
         )
         y_ = tf.placeholder(tf.float32, [None, mnist_lenet5_forward.OUTPUT_NODE])
-        seed_and_step = tf.placeholder(tf.int32, [2])  # a resumed run drops the same neurons
+        # dropout depends on these alone: a resumed run drops the same as an uninterrupted one
+        seed_and_step = tf.placeholder(tf.int32, [2])
         y = mnist_lenet5_forward.forward(x, True, REGULARIZER, seed_and_step)
         global_step = tf.Variable(0, trainable=False)  # counts the steps, see minimize
 
@@ -101,8 +102,8 @@ def backward(mnist, seed=None, bfloat16=False):
             init_op = tf.global_variables_initializer()
             sess.run(init_op)
 
-            # The current checkpoint replaces the initial values. The two functions of `checkpoints`
-            # do what TensorFlow's functions do, and also handle damaged files.
+            # The current checkpoint replaces the initial values. The functions of `checkpoints` do
+            # what tf.train's and the saver's do, and also handle damaged files.
             ckpt = checkpoints.get_checkpoint_state(MODEL_SAVE_PATH)
             if ckpt and ckpt.model_checkpoint_path:
                 checkpoints.restore(saver, sess, ckpt)

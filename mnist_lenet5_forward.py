@@ -44,7 +44,7 @@ def get_bias(shape):
 
 
 def conv2d(x, w):
-    """Returns the convolution of x [n, rows, columns, channels] with w [rows, columns, channels,
+    """Returns the convolution of x [n, rows, columns, channels] with w [height, width, channels,
     kernels], in steps of one pixel. 'SAME' adds zeros around x, so the result is
     [n, rows, columns, kernels].
     """

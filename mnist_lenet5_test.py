@@ -75,7 +75,7 @@ def test(mnist, wait=False, once=False, mistakes=None):
                                 mnist_lenet5_forward.NUM_CHANNELS,
                             ),
                         )
-                        # in chunks, to save memory; then feed the logits as the value of y
+                        # logits in chunks, to save memory; accuracy is then computed from them
                         logits = run_in_chunks(sess, y, x, reshaped_x)
                         accuracy_score = sess.run(
                             accuracy, feed_dict={y: logits, y_: mnist.test.labels}
