@@ -135,7 +135,7 @@ class DataSet:
 
     def seek(self, position, seed):
         """Moves to where a new DataSet with `seed` (an int) is after serving `position` examples.
-        At the end of an epoch, the attributes already count the next epoch.
+        After a whole epoch, epochs_completed counts it at once, and not with the next batch.
 
         However large the position is, this takes the time of one shuffle.
         """
@@ -170,7 +170,7 @@ def read_data_sets(
 ):
     """Reads the four IDX files in `train_dir`, gzipped or not. Downloads missing files.
 
-    With `fallback`, two other folders may replace `train_dir`. A line on stderr then names it:
+    With `fallback`, another folder may replace `train_dir`. A line on stderr names that folder:
     - the folder of the same name beside this module, if the working folder has no `train_dir`
     - a folder data/ with MNIST, in the working folder or beside this module, if `train_dir` has
       no IDX files and the download fails
@@ -185,7 +185,7 @@ def read_data_sets(
     source_url: an address that ends in '/'. If it is not an address of MNIST, only this address
     is asked, and the files need not be MNIST.
     num_classes: the length of a one-hot label. None means ten, or more if a label needs more.
-    fallback: whether another folder may replace `train_dir`.
+    fallback: see above.
 
     Returns Datasets(train, validation, test): 55,000, 5,000 and 10,000 examples of MNIST.
     Raises DataError if a file is missing, unreadable or wrong, or a label is too large.
@@ -297,7 +297,7 @@ def _naming(path):
     """Turns the errors of reading a file into a DataError that names the file."""
     try:
         yield
-    except (OSError, EOFError, ValueError, zlib.error) as error:  # gzip raises all but ValueError
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # only ValueErrors are ours
         problem = error if isinstance(error, ValueError) else f'cannot be read ({error})'
         raise DataError(f'{path}: {problem}; delete the file to download it again') from error
 
@@ -346,6 +346,7 @@ def _unpack(file):
 
 
 def _download_missing(train_dir, source_url, is_mnist):
+    """Downloads what is missing. Adds no file of MNIST to the files of another data set."""
     paths = {name: _find(train_dir, name) for name in MNIST_MD5}
     missing = [name for name in paths if not paths[name]]
     if not missing:
