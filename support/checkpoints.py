@@ -19,8 +19,8 @@ from . import console, files
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
 # the protobuf class of the file `checkpoint`, which TensorFlow does not export
 CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
-PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts of a save
-PATTERN = '*?[]' if os.name == 'nt' else '*?[]\\'  # what TensorFlow reads as a pattern
+PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts to write
+PATTERN = '*?[]' if os.name == 'nt' else '*?[]\\'  # TensorFlow takes these for a pattern
 
 
 class CheckpointError(console.Error):
@@ -35,7 +35,7 @@ def get_checkpoint_state(model_dir):
     """Returns the CheckpointState in the file `checkpoint`. Returns None if there is neither that
     file nor a checkpoint.
 
-    Rewrites all paths to point into model_dir, so a moved or copied folder works. If the file is
+    The result's paths all point into model_dir, so a moved or copied folder works. If the file is
     missing or damaged, model_checkpoint_path is model_dir itself. May raise DamagedError.
     """
     path = os.path.join(model_dir, 'checkpoint')
@@ -120,11 +120,11 @@ def restore(saver, sess, ckpt, say=console.say):
 def restore_path(saver, sess, path):
     """Restores one checkpoint. Raises DamagedError and, for another network, CheckpointError."""
     folder, name = os.path.split(path)
-    if not files.matching(folder, re.escape(name) + r'\.index'):  # it may be a pattern
+    if not files.matching(folder, re.escape(name) + r'\.index'):  # TensorFlow would take a pattern
         why = f'{name}.index is missing' if name else 'the file `checkpoint` is missing or damaged'
         raise DamagedError(f'{path}: cannot be restored ({why})')
     try:
-        # load_checkpoint would ask TensorFlow for a folder, whose name Windows' TensorFlow garbles
+        # load_checkpoint first looks for a folder of this name, which Windows' TensorFlow garbles
         reader = tf.train.NewCheckpointReader(path)
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         for name in shapes:
@@ -163,8 +163,8 @@ def _saved(saver, graph):
 def rotate(listed, current, new, number, pattern):
     """Returns which checkpoints stay listed, the new one last, and which are too old.
 
-    listed: paths, oldest first; current: the one that goes before the new one; number: how many of
-    those whose names match the pattern stay, 0 for all.
+    listed: paths, oldest first; current: it becomes the last but one; number: how many of those
+    whose names match the pattern stay, 0 for all.
     """
     order = sorted(dict.fromkeys([*listed, new]), key=lambda path: (path == new, path == current))
     old = [path for path in order if re.fullmatch(pattern, os.path.basename(path))][:-number]

@@ -26,7 +26,7 @@ def new_parser(description, model_dir, has_data=True):
 
 def arguments():
     """Returns the arguments of the process, without those that a Jupyter kernel adds."""
-    if not hasattr(sys, 'ps1'):
+    if not hasattr(sys, 'ps1'):  # neither a notebook nor Python's interactive prompt
         return sys.argv[1:]
     is_kernels = re.compile(r'--?f(=|$)|--\w+[.]').match  # -f FILE, --f=FILE, --Class.name=value
     pairs = zip(sys.argv, sys.argv[1:])
@@ -34,14 +34,14 @@ def arguments():
 
 
 def path(name):
-    """Returns the name of a file or folder: the `type` of an argument."""
+    """Returns a file's or folder's name, for argparse's `type`. Refuses an empty name."""
     if not name:
         raise argparse.ArgumentTypeError('must not be empty')
     return name
 
 
 def png_path(name):
-    """Returns the name of a PNG file: the `type` of an argument."""
+    """Returns a PNG file's name, for argparse's `type`. Refuses another ending."""
     if not name.lower().endswith('.png'):
         raise argparse.ArgumentTypeError('must end in .png')
     return name
@@ -82,21 +82,21 @@ def parse_testing(interval, model_dir):
 
 
 def launch(main, niceness=0):
-    """Calls main() and ends the process. Its result is the exit status. An error becomes one line.
+    """Ends the process with the result of main(). An error with an exit_status becomes one line.
 
     niceness: how far to lower the priority. In a notebook or at a prompt, only returns the status.
     """
     is_ours = not hasattr(sys, 'ps1')
     if is_ours and hasattr(os, 'nice'):  # not on Windows
         os.nice(niceness)
-    # TensorFlow swallows a KeyboardInterrupt in places, and continues with another graph
+    # Ctrl-C ends at once: TensorFlow may swallow a KeyboardInterrupt and go on with another graph
     if is_ours and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     status = 1
     try:
         status = main()
     except OSError as error:  # for example a closed pipe, as after `| head`
-        if not error.errno or isinstance(error, TimeoutError):  # of the user's own code
+        if not error.errno or isinstance(error, TimeoutError):  # raised by the user's code
             raise
         say(f'error: {error.filename or "stdout"}: cannot be used ({error.strerror})')
     except BaseException as error:

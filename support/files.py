@@ -128,6 +128,6 @@ def reason(error):
         error = error.object.decode(locale.getpreferredencoding(False), 'replace')
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = str(error).replace('\r\n', '')  # Windows ends its part of the line so
+    text = str(error).replace('\r\n', '')  # Windows' own message, inside the line, ends so
     before_the_node = re.search(r'(.+)\n\s*\[\[', text)
     return before_the_node.group(1) if before_the_node else text.split('\n')[0]

@@ -54,7 +54,7 @@ def write_mistakes(path, data, logits):
     digits, classes = _squares(data.images), range(logits.shape[1])
     groups = [digits[labels == true] for true in classes]
     means = [group.mean(axis=0, keepdims=True) if len(group) else group for group in groups]
-    cells = [_cell(mean, PAPER, ORANGE) for mean in [digits[:0], *means]]
+    cells = [_cell(mean, PAPER, ORANGE) for mean in [digits[:0], *means]]  # the corner is empty
     for true in classes:
         cells.append(_cell(means[true], PAPER, BLUE))
         for predicted in classes:
@@ -79,7 +79,7 @@ def _cell(digits, paper, ink):
 def _squares(images):
     """Returns images as squares [n, side, side, 1 or 3]. Drops pixels that exceed the square."""
     pixels = np.reshape(images, (len(images), -1))
-    channels = 1 if np.sqrt(pixels.shape[1] / 3) % 1 else 3
+    channels = 1 if np.sqrt(pixels.shape[1] / 3) % 1 else 3  # three squares: colour
     side = int(np.sqrt(pixels.shape[1] / channels))
     return pixels[:, : channels * side**2].reshape(-1, side, side, channels)
 

@@ -15,7 +15,7 @@ from . import checkpoints, console, files, pictures
 
 
 class Training:
-    """The run `train`: a point for each saved step."""
+    """TensorBoard's run `train`: a point for each saved step."""
 
     def __init__(self, model_dir, start, sess, learning_rate):
         """start: the step from which the training goes on; learning_rate: number or tensor."""
@@ -46,12 +46,12 @@ class Training:
 
 
 class Testing:
-    """The run `test`: a point for each tested checkpoint."""
+    """TensorBoard's run `test`: a point for each tested checkpoint."""
 
     def __init__(self, model_dir, data):
         """data: `images`, as pictures.wrong takes them, and one-hot `labels` [n, classes]."""
         self._file, self._data = _EventFile(os.path.join(model_dir, 'test')), data
-        self._last = float('inf')
+        self._last = float('inf')  # so the first `add` calls `begin`
 
     def add(self, step, accuracy, logits, ckpt):
         """Adds accuracy, cross entropy and misread digits of a test of all the data.

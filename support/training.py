@@ -37,7 +37,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Run:
-    """A training up to the next multiple of its length. `steps` sets `end`, the last step."""
+    """One training. The method `steps` sets `end`, the last step: the next multiple of `length`."""
 
     def __init__(self, model_dir, name, default_seed, seed=None):
         """seed: overrides the seed stored in model_dir. Without either, a new training uses
@@ -66,8 +66,8 @@ class Run:
             self._sess, self._signals = sess, signals
             try:
                 yield sess
-            except OSError:  # print failed, as after `| head`
-                self._finish()  # with `| tee log`, Ctrl-C also ends tee: Interrupted goes first
+            except OSError:  # a print into a closed pipe, as after `| head`
+                self._finish()  # raises Interrupted if Ctrl-C ended `| tee log`, too
                 raise
             self._finish()
 
@@ -112,7 +112,7 @@ class Run:
     def _finish(self):
         """Saves the last step. If a signal ended the training early, raises Interrupted."""
         step = int(self._evaluate(self._global_step))
-        # even a saved step may not be current: another Saver's checkpoint is
+        # save also a saved step if another Saver's checkpoint is current
         if not self._counts or step and not self._manager.is_current(step):
             self.save(step)
         if not self._curves:

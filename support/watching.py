@@ -42,8 +42,8 @@ class Watcher:
     def restore_new(self, saver, sess, ckpt):
         """Restores the current checkpoint. If that stays damaged, restores the newest good one.
 
-        Returns whether the checkpoint is new. It is not new if it was restored before, or if the
-        folder changes meanwhile. Raises checkpoints.CheckpointError.
+        Returns whether it restored a checkpoint that it had not restored before. Returns False if
+        the folder changes meanwhile. Raises checkpoints.CheckpointError.
         """
         folder, current = os.path.split(ckpt.model_checkpoint_path)
         # read before restoring: a checkpoint that replaces this one meanwhile will count as new
