@@ -62,8 +62,8 @@ def digit(picture):
 def _one_channel(picture):
     """Returns the grey levels, 0 to 1, of a picture.
 
-    Colours are projected onto the first principal component of their details, so that blue on red
-    is visible.
+    Projects colours onto the first principal component of their details, the differences from
+    the surroundings. So blue on red is visible.
     """
     if picture.ndim == 2:
         return picture / np.float32(255)
@@ -96,8 +96,9 @@ def _is_dark(grey):
 def _without_rules(ink):
     """Returns the ink without the lines of ruled and squared paper, and of a screenshot's frame.
 
-    Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. With paper at
-    both ends it may be a 1. The line's typical ink is subtracted, so that strokes across it stay.
+    Such a line is thin and runs from edge to edge, perhaps aslant or along an edge. A line with
+    paper at both ends stays: it may be a 1. Subtracts a line's typical ink, so that strokes across
+    it stay.
     """
     return _without_lines_down(_without_lines_down(ink.T).T)
 
@@ -171,10 +172,10 @@ def _joined(labels, marks, at_edge, ink):
     """Returns the figure: the mark with most ink, and the strokes that belong to it.
 
     If a mark inside has enough ink, marks at the edge count as objects beside the sheet. A stroke,
-    such as the bar of a 5, is near the figure. A stroke beside the figure is shorter than STROKE
-    times the figure's height, unless it is closer than the pen is wide. A stroke above or below the
-    figure is clearly shorter or taller than it. Raises PictureError for another large mark, and for
-    a pattern without a figure.
+    such as the bar of a 5, is near the figure. Beside the figure it is shorter than STROKE times
+    the figure's height, above or below it clearly shorter or taller than the figure. A mark that
+    almost touches the figure (CLOSE) is a stroke of any height. Raises PictureError for another
+    large mark, and for a pattern without a figure.
     """
     masses = ndimage.sum(ink, labels, [mark.label for mark in marks])
     inner = masses * [not at_edge[mark.label] for mark in marks]

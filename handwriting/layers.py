@@ -30,7 +30,7 @@ EXPLAINED = {  # the operations that the page can compute, with these attributes
 }
 
 # the picture, in pixels; the page has the same tiles
-TILES = {1: (14, 1), 2: (112, 4), 3: (56, 4)}  # of a neuron, the input, a map: the side, the gap
+TILES = {1: (14, 1), 2: (112, 4), 3: (56, 4)}  # {dimensions: (side, gap)}: neuron, input, map
 COLUMNS, GAP, MARGIN, LINE_HEIGHT = 16, 4, 24, 22
 WIDTH = COLUMNS * sum(TILES[3]) - GAP
 
@@ -92,8 +92,8 @@ class Network:
 def find_layers(x):
     """Returns the layers above x, {name: tensor}, and a text for each input that cannot be drawn.
 
-    A layer is the input tensor of the next operation in OPERATIONS. So it does not matter which
-    function, a ReLU or another one, made the layer's values.
+    A layer is what one of the OPERATIONS takes as its input, before any reshaping. So it does not
+    matter which function, a ReLU or another one, made the layer's values.
     """
     operations = [op for op in x.graph.get_operations() if op.type in OPERATIONS]
     inputs = [_unshaped(op.inputs[0]) for op in operations]

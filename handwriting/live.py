@@ -1,8 +1,7 @@
 """The newest checkpoint of a training, and the answers that it gives to the page.
 
-Answers come from the newest checkpoint that could be restored. Each checkpoint has its own session,
-so a whole answer comes from one checkpoint. If a restore fails, the previous checkpoint keeps
-answering.
+If a restore fails, the previous checkpoint keeps answering. Each checkpoint has its own session, so
+a whole answer comes from one checkpoint.
 """
 
 import json
@@ -21,7 +20,7 @@ NETWORK = 'size', 'layers', 'sources', 'undrawn'  # attributes that the page kno
 
 
 class NewestCheckpoint:
-    """The newest checkpoint in a folder, and the answers by it.
+    """Answers the page. `update` and `watch` look for a newer checkpoint in the folder.
 
     answers: {path of the server: (maximal bytes of a request, function from bytes to bytes)}
     """

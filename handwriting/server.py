@@ -1,7 +1,7 @@
 """Serves the page and its answers on 127.0.0.1, and refuses what the page itself would never ask.
 
-The threat is another web site, open in the same browser: it can send requests here, under its own
-host name that resolves to 127.0.0.1. Other users of the machine are not kept out.
+The threat is another web site, open in the same browser: it can send requests to 127.0.0.1, also
+under a host name of its own. Other users of the machine are not kept out.
 """
 
 import http.server
@@ -73,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     error_content_type = 'text/plain; charset=utf-8'
 
     def parse_request(self):
-        """Refuses a request under another name or from another site, whatever its method."""
+        """Refuses a request under another host name or from another site, whatever its method."""
         if not super().parse_request():
             return False
         host = self.headers.get('Host', '')
