@@ -1,8 +1,8 @@
-// Requests to the script: one at a time, and of what is wanted now.
+// Requests to the script: one at a time, for what is wanted now.
 
 export let wake = () => {};  // ends the pause before the next request
 export let wanted = null;  // 'drawing', 'picture' or 'input'
-let since = 0;
+let since = 0;  // when it was first wanted
 
 export const cancel = () => { wanted = null; };
 
@@ -12,8 +12,8 @@ export function ask(task, time = performance.now()) {
   wake();
 }
 
-// Returns {step, network, shapes, input, conv1, ...}, with error and text if there is no input, or
-// {failed}: a line, where the script erred.
+// Returns {step, network, shapes, input, conv1, ...}; {step, network, shapes, error, text} if there
+// is no digit to read; {failed: a line} if the script made an error.
 async function post(path, body) {
   const headers = {'Content-Type': 'application/octet-stream'};
   const response = await fetch(path, {method: 'POST', body, headers});
@@ -29,8 +29,8 @@ async function post(path, body) {
   return answer;
 }
 
-// Asks for what is wanted or, without it, for what is due(), 'weights' or 'step'; never ends.
-// body(task): what is sent. take(task, answer): true if it shows the answer. lose(): without one.
+// Asks for what is wanted, else for what due() returns, 'weights' or 'step'. Never ends. body(task)
+// returns what to send, take(task, answer) whether it is shown. Without an answer, calls lose().
 export async function run({due, body, take, lose}) {
   for (;;) {
     const task = wanted || due(), start = since;

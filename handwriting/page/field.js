@@ -55,7 +55,7 @@ function pointOf(event) {
 }
 
 function extendStroke(event) {
-  // it begins, or its beginning was undone or cleared
+  // a new stroke, or the rest of one that was undone or cleared meanwhile
   if (!strokes.includes(stroke)) strokes.push(stroke = Object.assign([], {pointer: event.pointerId}));
   const events = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
   for (const each of events.length ? events : [event]) stroke.push(pointOf(each));
@@ -98,7 +98,7 @@ export async function take(file) {
   paintField();
   if (file.size > settings.maxBytes) return tell('refused', 'large');
   const since = performance.now();
-  try { file.content = new Blob([await file.arrayBuffer()]); } catch {}  // a folder, or changed
+  try { file.content = new Blob([await file.arrayBuffer()]); } catch {}  // a folder, or a file that has changed
   if (photo !== file) return;
   if (file.content) tell('filled', since);
   else tell('refused', 'file');

@@ -3,7 +3,7 @@
 import settings from './settings.js';
 import {$} from './words.js';
 
-export let shades;  // of the 256 levels from paper to ink, as putImageData has them
+export let shades;  // the colours of 256 levels, from --cell to --ink, as putImageData has them
 export const colour = name => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
 const rgb = name => [1, 3, 5].map(i => parseInt(colour(name).slice(i, i + 2), 16));
 export function mixShades() {
@@ -73,7 +73,7 @@ export function frame({canvas: {width, height, parentNode}, rows, across, scale,
   parentNode.append(mark);
 }
 
-// One map on a canvas of 168 x 168, with a frame around `marked` of its pixels.
+// Paints a map on a canvas of 168 x 168. Frames the pixels `marked`: row, column, rows, columns.
 export function paintBig(canvas, rows, across, shade, marked) {
   const context = canvas.getContext('2d'), down = 168 / rows, right = 168 / across;
   const image = new ImageData(168, 168), pixels = new Uint32Array(image.data.buffer);

@@ -49,7 +49,7 @@ function paintPointed() {
   showSum();
 }
 
-// Makes a strip for each layer of another network, and a bar for each class.
+// If the network is another one, shows its layers without values, and a bar for each class.
 function adapt(description) {
   if (!learn(description)) return;
   showNothing();
@@ -66,7 +66,7 @@ function showStatus(state, step) {
   const line = state === 'live' ? words.step(step) : words[state];
   if ($('status').textContent === line) return;
   $('status').className = state;
-  $('status').innerHTML = '<span></span>';  // whose animation begins
+  $('status').innerHTML = '<span></span>';  // a new element, so that its animation begins
   $('status').firstChild.textContent = line;
 }
 
@@ -77,7 +77,7 @@ function showError(line, later) {
   else $('error').textContent = line;
 }
 
-// Takes an answer. Returns whether it is shown: not if the field was cleared or has changed its kind.
+// Takes an answer. Returns whether it is shown: not if the field is empty or has another kind of content by now.
 function take(asked, answer) {
   const {error, failed, network: description, step} = answer, isDoubtful = !!error && asked === 'drawing';
   if (description) adapt(description);

@@ -1,5 +1,5 @@
 // What is shown: the last answer, the weights behind it, and what is pointed at in it. The event
-// 'pointed' says that one points at something else, or that its weights have come.
+// 'pointed' says that one points at something else, or that new weights have come.
 
 import {layers, network} from './layers.js';
 import {$} from './words.js';
@@ -7,7 +7,7 @@ import {$} from './words.js';
 export let shown = null;  // the last answer: step, input, conv1, ..., probabilities
 export let weights = {shapes: {}};  // of a checkpoint: step, conv1_w, conv1_b, ...
 export let pixel = null;  // {layer, map, row, column}, pointed at
-export let bar = null;  // the class whose bar was pointed at since
+export let bar = null;  // the class whose bar is pointed at; null if it is the pixel
 
 export const show = answer => { shown = answer; };
 export const showNothing = () => { shown = pixel = bar = null; };

@@ -4,11 +4,11 @@ import {frame, layers, network} from './layers.js';
 import {bar, explained, isPointed, pixel, shown, valueAt, weights} from './shown.js';
 import {$, words} from './words.js';
 
-// A number as text, of three digits after the point.
+// A number as a text with three decimals.
 const fixed = number => number === null ? null : number.toFixed(3).replace(/^-(0\.000)$/, '$1');
 
-// Each number is rounded up or down, so that as they are shown they add up to the total as shown.
-// Those with the largest remainders are rounded up, as seats are given to parties.
+// Rounds numbers up or down, so that the rounded numbers add up to the rounded total. Rounds up the
+// largest remainders, as in the method that gives seats to parties.
 function thatAddUp(numbers, total) {
   const scaled = numbers.map(number => 1000 * number), whole = scaled.map(Math.floor);
   const missing = Math.round(1000 * fixed(total)) - whole.reduce((a, b) => a + b);
@@ -23,7 +23,7 @@ const bold = number => Object.assign(document.createElement('b'), {textContent: 
 const signOf = number => number < 0 ? 'negative' : 'positive';
 const largest = numbers => Math.max(1e-3, ...numbers.map(Math.abs));
 
-// Shows a table of numbers, so many in a line; 0.123 is .123, as there is little room.
+// Shows a table of numbers, at most `columns` in a line. Writes 0.123 as .123, to save room.
 function addTable(sign, name, numbers, columns, kind, most) {
   const table = document.createElement('div');
   table.innerHTML = `<span>${sign}</span><figure><figcaption>${name}</figcaption><div></div></figure>`;
@@ -65,8 +65,8 @@ function showPixel({layer: name, map, row, column}) {
   }
 }
 
-// Of one map below it shows the patch, the kernel and their products; of several, the sum of the
-// products for each. These terms + bias = sum, and its ReLU is the pixel.
+// If there is one map below, shows the patch, the kernel and their products. If there are several,
+// shows the sum of the products of each. The pixel is the ReLU of these terms + the bias.
 function showConvolution(name, map, row, column) {
   const below = network.sources[name], [high, wide, maps, kernels] = weights.shapes[name + '_w'];
   const patch = [], kernel = [], terms = Array(maps > 1 ? maps : high * wide).fill(0);
@@ -74,7 +74,7 @@ function showConvolution(name, map, row, column) {
     const place = Math.floor(i / maps), down = Math.floor(place / wide) - (high - 1 >> 1);
     patch.push(valueAt(below, i % maps, row + down, column + place % wide - (wide - 1 >> 1)));
     kernel.push(weights[name + '_w'][i * kernels + map]);
-    terms[i % terms.length] += patch[i] * kernel[i];
+    terms[i % terms.length] += patch[i] * kernel[i];  // by map or, of one map, by place
   }
   terms.push(weights[name + '_b'][map]);
   const value = valueAt(name, map, row, column);

@@ -72,9 +72,9 @@ export const WORDS = {
 };
 
 export const $ = id => document.getElementById(id);
-export let words;  // of the language
+export let words;  // of the chosen language
 let stored = {};
-try { stored = localStorage; } catch {}  // a browser that may keep nothing
+try { stored = localStorage; } catch {}  // some browsers are set to keep nothing
 let language = [stored.language, ...navigator.languages, 'en']
   .map(tag => (tag || '').slice(0, 2).toLowerCase()).find(tag => tag in WORDS);
 
