@@ -1,4 +1,4 @@
-"""How much handwriting of each kind a trained network reads rightly.
+"""How much handwriting of each kind a trained network reads correctly.
 
     python mnist_lenet5_backward.py
     pip install -r requirements-app.txt
@@ -7,8 +7,9 @@
 
 Without --pictures, the script reads MNIST's test digits, as they are and on the sheets of
 tests/app/sheets.py, and digits drawn in strokes as on the page. With --pictures, it reads your
-pictures of one digit each. The digit is the last number of a file's name. The part before the first
-hyphen names the writer (anna-3.jpg, tom-02-7.png). Two simpler preparations read them, too.
+pictures of one digit each, and compares three ways to make the form: the app's, and `lecture` and
+`tutorial` below. The last character before the file's ending is the digit. The part of the name
+before the first hyphen is the writer (anna-3.jpg, tom-02-7.png).
 """
 
 import argparse
@@ -47,7 +48,7 @@ def form(picture, *args, prepare=digit.digit):
 
 
 def lecture(picture):
-    """Returns the form as the lecture makes it: dark on light, 28 x 28, cut at 50."""
+    """Returns the form as the lecture makes it: True where a level is below white by 50 or more."""
     small = Image.fromarray(picture).convert('L').resize((digit.FORM, digit.FORM), Image.LANCZOS)
     return 255.0 - np.array(small) >= 50
 
@@ -58,9 +59,9 @@ def tutorial(picture):
     light = grey > threshold_otsu(grey)
     ink = Image.fromarray(light if light.mean() < 0.5 else ~light).convert('L')
     ink = ImageOps.pad(ink.crop(ink.getbbox()), (digit.BOX, digit.BOX))
-    form = np.array(ImageOps.expand(ink, (digit.FORM - digit.BOX) // 2)) / 255
-    middle = np.array(ndimage.center_of_mass(form))
-    return ndimage.shift(form, np.round(digit.FORM / 2 - middle), order=0)
+    padded = np.array(ImageOps.expand(ink, (digit.FORM - digit.BOX) // 2)) / 255
+    middle = np.array(ndimage.center_of_mass(padded))
+    return ndimage.shift(padded, np.round(digit.FORM / 2 - middle), order=0)
 
 
 def read_mnist(read, n):

@@ -28,7 +28,7 @@ def small_mnist(train=20, test=10):
 
 
 def first_digits(train, test):
-    """As small_mnist, of MNIST's own first digits."""
+    """Like small_mnist, but with MNIST's own first digits."""
     import input_data
 
     mnist = input_data.read_data_sets(DATA, dtype=np.uint8, validation_size=0)
@@ -102,7 +102,7 @@ class Noise:
 
 
 class Happening(Noise):
-    """Noise, during whose n-th batch something happens, from 1."""
+    """Noise. Something happens during its n-th batch, counted from 1."""
 
     def __init__(self, n, happening):
         super().__init__()
@@ -153,7 +153,7 @@ def screen(text):
 
 
 class Folder:
-    """A folder of checkpoints of two small variables, of which one is their step."""
+    """A folder of checkpoints of two small variables. One of them is the step."""
 
     def __init__(self, path):
         from support import checkpoints  # not above: some of the tests run without TensorFlow
@@ -175,14 +175,14 @@ class Folder:
         return self.checkpoints.Manager(str(self.path), name, 7)
 
     def save(self, *steps, name='mnist_model'):
-        """A process each, as a training is that is stopped and started again."""
+        """Saves each step with a new Manager, as a training that is stopped and resumed."""
         for step in steps:
             with self.manager(name) as manager:
                 self.sess.run(self.assign, {self.new: step})
                 manager.save(self.saver, self.sess, step)
 
     def restore(self):
-        """Returns the name of what is restored, having looked into it."""
+        """Restores, checks the values, and returns the name of the checkpoint."""
         self.sess.run(self.assign, {self.new: -1})
         ckpt = self.checkpoints.get_checkpoint_state(str(self.path))
         self.checkpoints.restore(self.saver, self.sess, ckpt)

@@ -7,10 +7,10 @@ child of a process that ran one hangs.
 In the table, `...` in the old text stands for any text, `&` in the new text for the old one, and \n
 for a new line, which is indented as the one before. The other lines say what comes out:
 
-    says        part of the only other line on stderr, in one or more of the commands
+    says        part of the one line on stderr beside the usual ones, in one or more commands
     error       the only line of a training that ends with status 1
     traceback   the user's own line in the traceback of such a training
-    steps       what is saved after Ctrl-C in the second step, and in the end (2, 6)
+    steps       what is saved after Ctrl-C in the second step, and in the end; by default 2, 6
 """
 
 import logging
