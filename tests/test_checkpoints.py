@@ -362,7 +362,8 @@ def test_a_typing_error(folder, capsys):
     assert folder.restore() == 'mnist_model-10'
 
 
-def test_choose_seed(tmp_path, capsys):
+@pytest.mark.parametrize('unreadable', [b'seven', b'', b'-1', b'\xff', b'5 5', b'2147483648'])
+def test_choose_seed(tmp_path, capsys, unreadable):
     """The given seed overrides the stored one, which overrides the default, 1."""
     path, choose = tmp_path / 'seed', functools.partial(checkpoints.choose_seed, str(tmp_path), 1)
     path.write_bytes(b'5\n')
@@ -370,12 +371,11 @@ def test_choose_seed(tmp_path, capsys):
     (tmp_path / 'mnist_model-1.index').write_bytes(b'')
     assert (choose(), choose(5), choose(0)) == (5, 5, 0)
     said(capsys, path, 'contains 5', 'seed 0')
-    for unreadable in b'seven', b'', b'-1', b'\xff', b'5 5', b'2147483648':
-        path.write_bytes(unreadable)
-        with pytest.raises(checkpoints.CheckpointError):
-            choose()
-        assert choose(7) == 7 and path.read_bytes() == unreadable
-        said(capsys, path, 'no seed is stored', 'seed 7')
+    path.write_bytes(unreadable)
+    with pytest.raises(checkpoints.CheckpointError):
+        choose()
+    assert choose(7) == 7 and path.read_bytes() == unreadable
+    said(capsys, path, 'no seed is stored', 'seed 7')
     path.unlink()
     assert choose() == 1  # as beside the checkpoints of the lecture
     said(capsys, path, 'no seed is stored', 'seed 1')

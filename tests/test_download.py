@@ -45,7 +45,6 @@ def serve(monkeypatch):
     md5 = {name: hashlib.md5(content).hexdigest() for name, content in FILES.items()}
     monkeypatch.setattr(input_data, 'MNIST_MD5', md5)  # so the project's data/ is not MNIST
     monkeypatch.setattr(input_data, 'MIRRORS', ())
-
     servers = []
 
     def start(answer):

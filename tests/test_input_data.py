@@ -107,8 +107,7 @@ def test_no_examples(small_dir):
         refused(f'{small_dir.name}.* 20.* {size}', small_dir, validation_size=size)
     with pytest.raises(input_data.DataError, match='no examples'):
         read(small_dir).validation.next_batch(1)
-    write(small_dir, {TRAIN_IMAGES + '.gz': small_mnist(0)[TRAIN_IMAGES]})
-    write(small_dir, {TRAIN_LABELS + '.gz': small_mnist(0)[TRAIN_LABELS]})
+    write(small_dir, {name + '.gz': content for name, content in small_mnist(0).items()})
     refused('train-labels.* no examples', small_dir)
 
 

@@ -92,8 +92,7 @@ def test_training(train, monkeypatch):
         loss = found['cross_entropy'][step] + found['l2'][step]
         assert found['loss'][step] == pytest.approx(loss, rel=1e-6)
         assert 0 < found['steps_per_second'][step] < np.inf
-        # num_examples / BATCH_SIZE is 2 steps
-        rate = 0.005 * 0.99 ** (step // 2)
+        rate = 0.005 * 0.99 ** (step // 2)  # num_examples / BATCH_SIZE is 2 steps
         assert found['learning_rate'][step] == pytest.approx(rate)
     reader = tf.train.load_checkpoint(str(train.model / 'mnist_model-4'))
     weights = [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES[:8:2]]

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from helpers import (
-    SIGNALS,
     Happening,
     at_first_call,
     before_calls,
@@ -31,14 +30,14 @@ pytestmark = pytest.mark.usefixtures('handlers', 'train_small')
 
 def interrupted(train, signum, step, data=None):
     """Expects a run to be ended by a signal, with `step` saved, and the handlers to be back."""
-    before = [signal.getsignal(number) for number in SIGNALS]
+    before = [signal.getsignal(number) for number in signal.Signals]
     with pytest.raises(training.Interrupted, match='step %d is saved' % step) as caught:
         train(20, data)
     assert isinstance(caught.value, KeyboardInterrupt)
     assert caught.value.exit_status == 128 + signum and str(train.model) in str(caught.value)
     ckpt = checkpoints.get_checkpoint_state(str(train.model))
     assert ckpt.model_checkpoint_path == str(train.model / ('mnist_model-%d' % step))
-    assert [signal.getsignal(number) for number in SIGNALS] == before
+    assert [signal.getsignal(number) for number in signal.Signals] == before
 
 
 # Signals

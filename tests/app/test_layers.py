@@ -93,9 +93,8 @@ def test_a_changed_network(side, changes, found, sources):
         values = network.read(sess, DIGIT)
         logits = sess.run(y, {x: values['input'].reshape(1, side, side, 1)})[0]
         assert np.abs(logits - values['logits']).max() < 1e-5
-        assert network.weights(sess).keys() == {
-            name + end for name in sources for end in ('_w', '_b') if not name.startswith('pool')
-        }
+        sums = [name for name in sources if not name.startswith('pool')]
+        assert network.weights(sess).keys() == {name + end for name in sums for end in ('_w', '_b')}
     assert abs(values['input'].mean() - DIGIT.mean()) < 0.02
     assert [*network.layers] == [*found, 'logits'] and network.sources == sources
     assert network.undrawn == [] and len(values['probabilities']) == changes.get('classes', 10)

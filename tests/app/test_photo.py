@@ -73,13 +73,18 @@ def test_large_pictures(monkeypatch):
         assert_refused('large', 'megapixels; save it smaller', photo.decode, SMALL)
 
 
+@pytest.mark.parametrize(
+    'key, text, content',
+    [('format', 'save it as JPEG or PNG$', content) for content in (b'', b'no picture')]
+    + [('damaged', 'save it anew$', content) for content in (SMALL[:60], SMALL[:-30])]
+    + [('format', 'pip install pillow-heif, or', b'\0\0\0\x18ftypheic')],
+)
+def test_what_is_no_picture(monkeypatch, key, text, content):
+    monkeypatch.setattr(photo, 'FORMATS', photo.FORMATS - {'HEIF'})
+    assert_refused(key, text, photo.decode, content)
+
+
 def test_what_cannot_be_read(tmp_path, monkeypatch):
-    for content in b'', b'no picture':
-        assert_refused('format', 'save it as JPEG or PNG$', photo.decode, content)
-    for content in SMALL[:60], SMALL[:-30]:
-        assert_refused('damaged', 'save it anew$', photo.decode, content)
-    monkeypatch.setattr(photo, 'FORMATS', {'PNG'})
-    assert_refused('format', 'pip install pillow-heif, or', photo.decode, b'\0\0\0\x18ftypheic')
     assert_refused('file', 'no picture in the folder', photo.read, str(tmp_path))
     assert_refused('file', r'cannot be read \(No .*\); name a picture', photo.read, 'gone.png')
     monkeypatch.setattr(photo, 'MAX_BYTES', 3)
