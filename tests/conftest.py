@@ -84,8 +84,6 @@ def train_small(train, monkeypatch):
 
 
 ON_ADAM = """
-import sys
-sys.path.insert(0, %r)
 from support import command_line
 import tensorflow.compat.v1 as tf
 
@@ -100,8 +98,8 @@ def trained(tmp_path_factory):
     """A folder with a checkpoint that reads 98% of the test digits. Adam needs few steps for it."""
     folder = str(tmp_path_factory.mktemp('trained') / 'model')
     flags = ['--steps', '300', '--data_dir', DATA, '--model_dir', folder]
-    command = [sys.executable, '-c', ON_ADAM % ROOT, *flags]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, '-c', ON_ADAM, *flags]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
     return folder
 
 

@@ -11,8 +11,6 @@ pytestmark = pytest.mark.posix  # os.kill with SIGINT is another thing on Window
 
 START = """
 import os, signal, sys, threading
-os.chdir(%r)
-sys.path.insert(0, %r)
 sys.argv[1:] += ['--data_dir', %r, '--model_dir', %r]
 handler = signal.getsignal(signal.SIGINT)
 import input_data, mnist_lenet5_backward as lesson, mnist_lenet5_test as testing
@@ -47,7 +45,7 @@ def cells(tmp_path_factory):
     data, model = str(folder), str(folder / 'model')
     write(folder, small_mnist(train=5100))
     sources = [
-        START % (ROOT, ROOT, data, model),
+        START % (data, model),
         'lesson.main()',
         INTERRUPTED % data,
         AGAIN,
@@ -56,7 +54,8 @@ def cells(tmp_path_factory):
         '1 + 1',
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
-    nbclient.NotebookClient(notebook, timeout=300, allow_errors=True).execute()
+    here = {'metadata': {'path': ROOT}}
+    nbclient.NotebookClient(notebook, timeout=300, allow_errors=True, resources=here).execute()
     found = []
     for cell in notebook.cells:
         errors = [out.evalue for out in cell.outputs if out.output_type == 'error']

@@ -30,13 +30,12 @@ def names(tmp_path_factory):
     """The names that the first block sets, in a folder with a checkpoint."""
     folder = tmp_path_factory.mktemp('using')
     write_checkpoint(folder / 'model', 301, reference.initial_parameters(seed=0), SHADOWS)
-    names, old = {}, os.getcwd()
-    os.chdir(str(folder))  # it has no data, so that those of the project are taken
+    names = {}
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(str(folder))  # it has no data, so that those of the project are taken
         patch.setenv('PATH', os.path.dirname(sys.executable) + os.pathsep + os.environ['PATH'])
         exec(READ, names)
         yield names
-    os.chdir(old)
 
 
 TF2_ONLY = pytest.mark.skipif(tf.VERSION.startswith('1.'), reason='TensorFlow 2 only')
