@@ -131,19 +131,22 @@ def test_testing(tmp_path, testing):
 
 
 # The branch
-def test_the_curves_are_those_of_the_branch(tmp_path, testing, curves):
-    """On, back, back to the very first, and on again, in a process each; then in one."""
-    for run in 'train', 'test':
-        for start, steps, expected in [
-            (0, [1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
-            (6, [7, 8], (1, 2, 3, 4, 5, 6, 7, 8)),
-            (2, [3, 4], (1, 2, 3, 4)),
-            (0, [1, 3], (1, 3)),
-            (3, [9], (1, 3, 9)),
-        ]:
-            curves(run, start, steps)
-            assert shown(tmp_path / run) == expected
-    for step, expected in (10, (1, 3, 9, 10)), (4, (1, 3, 4)), (5, (1, 3, 4, 5)):
+@pytest.mark.parametrize('run', ['train', 'test'])
+def test_the_curves_are_those_of_the_branch(tmp_path, curves, run):
+    """On, back, back to the very first, and on again, in a process each."""
+    for start, steps, expected in [
+        (0, [1, 2, 3, 4, 5, 6], (1, 2, 3, 4, 5, 6)),
+        (6, [7, 8], (1, 2, 3, 4, 5, 6, 7, 8)),
+        (2, [3, 4], (1, 2, 3, 4)),
+        (0, [1, 3], (1, 3)),
+        (3, [9], (1, 3, 9)),
+    ]:
+        curves(run, start, steps)
+        assert shown(tmp_path / run) == expected
+
+
+def test_one_process_goes_back(tmp_path, testing):
+    for step, expected in (10, (10,)), (4, (4,)), (8, (4, 8)), (5, (4, 5)):
         draw(testing, step)
         assert shown(tmp_path / 'test') == expected
     if os.name == 'posix':  # they go on in a folder made anew

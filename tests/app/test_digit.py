@@ -124,9 +124,8 @@ def test_a_figure_cut_out_closely(read, margin):
     [
         # of one pixel, as a mouse draws them, also on small sheets; and faint ones
         *[(n, n // 5, n // 2, 1, 255, pen) for n in (40, 50, 63, 100) for pen in (0, 200)],
-        (28, 1, 14, 1, 255, 0),  # a 1 from top to bottom
-        (100, 2, 50, 2, 255, 0),
-        (600, 12, 300, 6, 255, 0),
+        # a 1 from top to bottom
+        *[(n, m, n // 2, w, 255, 0) for n, m, w in ((28, 1, 1), (100, 2, 2), (600, 12, 6))],
         (100, 25, 52, 2, (0, 255, 0), (0, 0, 255)),  # the same sum of red, green and blue
         (100, 25, 52, 2, (0, 0, 128), (0, 128, 0)),
         (280, 70, 142, 2, (255, 255, 255), (0, 0, 255)),  # no third pixel meets the line

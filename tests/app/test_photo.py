@@ -78,6 +78,7 @@ def test_large_pictures(monkeypatch):
     [('format', 'save it as JPEG or PNG$', content) for content in (b'', b'no picture')]
     + [('damaged', 'save it anew$', content) for content in (SMALL[:60], SMALL[:-30])]
     + [('format', 'pip install pillow-heif, or', b'\0\0\0\x18ftypheic')],
+    ids=lambda value: value if isinstance(value, str) else '',
 )
 def test_what_is_no_picture(monkeypatch, key, text, content):
     monkeypatch.setattr(photo, 'FORMATS', photo.FORMATS - {'HEIF'})
