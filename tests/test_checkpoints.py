@@ -76,7 +76,7 @@ def test_five_are_kept_across_restarts(folder):
 
 
 def test_temporary_files_of_a_dead_run(folder):
-    """A new run deletes those of its own name, no others. A run that is refused deletes none."""
+    """A new run deletes temporary files of its own name, no others. A refused run deletes none."""
     folder.save(1)
     ours = ['mnist_model-2.index.tempstate123', 'mnist_model-2%s.tempstate9' % DATA]
     ours += ['checkpoint' + TEMPORARY, 'seed' + TEMPORARY]

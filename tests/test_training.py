@@ -110,7 +110,7 @@ def test_nobody_reads_stdout(train, monkeypatch, error):
 @pytest.mark.posix
 @pytest.mark.parametrize('name', ['Variable', 'loss'])
 def test_what_is_not_finite_is_not_saved(train, monkeypatch, name):
-    """Neither a signal nor a save stores it. The next run goes on before it."""
+    """Neither a signal nor a save stores such numbers. The next run goes on before them."""
     train(1)
     data = Happening(5, send(signal.SIGTERM))
     with monkeypatch.context() as patch:
