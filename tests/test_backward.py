@@ -42,7 +42,7 @@ def test_three_steps_against_numpy(train, monkeypatch, capsys):
         printed = capsys.readouterr().out
         assert printed.startswith(f'After {end} training step(s), loss on training batch is ')
         assert float(printed.split()[-1][:-1]) == pytest.approx(loss, rel=1e-5)
-        reader = tf.train.load_checkpoint(str(train.model / f'mnist_model-{end}'))
+        reader = tf.train.NewCheckpointReader(str(train.model / f'mnist_model-{end}'))
         types = reader.get_variable_to_dtype_map()
         assert sorted(types) == sorted(CHECKPOINT_VARIABLES)
         assert types.pop('Variable_8') == tf.int32 and set(types.values()) == {tf.float32}

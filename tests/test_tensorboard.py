@@ -94,7 +94,7 @@ def test_training(train, monkeypatch):
         assert 0 < found['steps_per_second'][step] < np.inf
         rate = 0.005 * 0.99 ** (step // 2)  # num_examples / BATCH_SIZE is 2 steps
         assert found['learning_rate'][step] == pytest.approx(rate)
-    reader = tf.train.load_checkpoint(str(train.model / 'mnist_model-4'))
+    reader = tf.train.NewCheckpointReader(str(train.model / 'mnist_model-4'))
     weights = [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES[:8:2]]
     l2 = 0.0001 / 2 * sum((w.astype(float) ** 2).sum() for w in weights)
     assert found['l2'][4] == pytest.approx(l2, rel=1e-5)

@@ -32,7 +32,7 @@ def train(python, model, steps):
     printed = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=200).stdout
     version, *lines = printed.decode().splitlines()
     found = [re.fullmatch(r'After (\d+) training .* is (\S+)\.', line).groups() for line in lines]
-    reader = tf.train.load_checkpoint(str(model))
+    reader = tf.train.NewCheckpointReader(tf.train.latest_checkpoint(str(model)))
     weights = [reader.get_tensor(name) for name in CHECKPOINT_VARIABLES]
     return version, {int(step): float(loss) for step, loss in found}, weights
 
