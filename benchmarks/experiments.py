@@ -1,6 +1,10 @@
 """Trains the network without each ingredient of the lecture and compares: docs/experiments.md.
 
-python benchmarks/experiments.py no-dropout --seeds 2   # also trains the baseline
+python benchmarks/experiments.py                        # prints the tables, trains nothing
+python benchmarks/experiments.py no-dropout --seeds 2   # trains these two, if they are missing
+python benchmarks/experiments.py all                    # trains all rows that are missing
+
+A training uses one core. To use two, start the command twice, each time with other rows.
 """
 
 import argparse
@@ -8,16 +12,17 @@ import contextlib
 import json
 import os
 import sys
-import time
 from unittest import mock
 
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path[:0] = [ROOT, os.path.join(ROOT, 'benchmarks')]
+os.environ.setdefault('TF_NUM_INTRAOP_THREADS', '1')  # the number of threads changes the last bits
 
 from support import command_line  # noqa: E402, I001 - before TensorFlow, for its settings
 import tensorflow.compat.v1 as tf  # noqa: E402
+import claims  # noqa: E402
 import input_data  # noqa: E402
 import mnist_lenet5_backward as backward  # noqa: E402
 import mnist_lenet5_forward as forward  # noqa: E402
@@ -63,25 +68,36 @@ ROWS = {
 def train(data, row, seed, steps, digits):
     """Trains a row on scaled images, or finishes its training. Returns what it measures."""
     few = input_data.DataSet(data.train.images[:digits], data.train.labels[:digits], dtype=np.uint8)
-    times, next_batch = [], few.next_batch
-    few.next_batch = lambda size: times.append(time.perf_counter()) or next_batch(size)
     folder = f'{ROOT}/model/experiments/{row}-{steps}-steps-{digits}-digits-seed-{seed}/'
+    os.makedirs(folder, exist_ok=True)
     # the lecture's decay is per epoch; with fewer digits, this is the same decay per step
     decay = backward.LEARNING_RATE_DECAY ** (digits / ALL_DIGITS)
-    changes = {B + 'LEARNING_RATE_DECAY': decay, B + 'STEPS': steps, **ROWS[row]}
+    changes = {B + 'LEARNING_RATE_DECAY': decay, B + 'SAVE_STEPS': 10**9, **ROWS[row]}
     changes[B + 'MODEL_SAVE_PATH'] = folder
     with contextlib.ExitStack() as replaced, contextlib.redirect_stdout(None):
         for name in set(changes) - {'digits'}:
             replaced.enter_context(mock.patch(name, changes[name]))
-        if not (tf.train.latest_checkpoint(folder) or '').endswith(f'-{steps}'):
-            backward.backward(data._replace(train=few), seed)
-        # the tenth percentile: other processes make a step slower, and nothing makes it faster
-        ms = round(1000 * np.percentile(np.diff(times), 10), 1) if len(times) > 1 else float('nan')
-        return dict(ms_per_step=ms, **measure(folder, {'': data.test, 'train_': few}))
+        file = replaced.enter_context(open(folder + 'tests.jsonl', 'a+'))
+        file.seek(0)
+        tests = [json.loads(line) for line in file]
+        # a test of both weights takes as long as 60 steps, so there are fewer where no claim looks
+        steps_of_tests = [
+            s
+            for s in range(claims.EVERY, steps, claims.EVERY)
+            if s % 400 == 0 or not 2000 < s < 4000
+        ]
+        for step in [*steps_of_tests, steps][len(tests) :]:
+            if not (tf.train.latest_checkpoint(folder) or '').endswith(f'-{step}'):
+                with mock.patch(B + 'STEPS', step):
+                    backward.backward(data._replace(train=few), seed)
+            tests.append(dict(tested=step, **measure(folder, data.test)))
+            print(json.dumps(tests[-1]), file=file, flush=True)
+        result = {key: [test[key] for test in tests] for key in tests[0]}
+        return dict(result, **measure(folder, few, 'train_'))
 
 
-def measure(folder, parts):
-    """Returns the accuracy and cross entropy of the newest checkpoint on each {prefix: DataSet}."""
+def measure(folder, data, part=''):
+    """Returns the accuracy and cross entropy of the newest checkpoint on a DataSet."""
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, forward.IMAGE_SIZE**2])
         reshaped_x = tf.reshape(x, [-1, forward.IMAGE_SIZE, forward.IMAGE_SIZE, 1])
@@ -89,62 +105,39 @@ def measure(folder, parts):
         raw = {variable.op.name: variable for variable in tf.trainable_variables()}
         ema = tf.train.ExponentialMovingAverage(backward.MOVING_AVERAGE_DECAY)
         found = {'parameters': int(sum(np.prod(v.shape.as_list()) for v in raw.values()))}
-        for kind, variables in ('', ema.variables_to_restore()), ('raw_', raw):
+        for weights, variables in ('', ema.variables_to_restore()), ('raw_', raw):
             tf.train.Saver(variables).restore(sess, tf.train.latest_checkpoint(folder))
-            for part, data in parts.items():
-                logits = mnist_lenet5_test.run_in_chunks(sess, y, x, data.images)
-                right = logits.argmax(1) == data.labels.argmax(1)
-                entropy = np.logaddexp.reduce(logits, axis=1) - logits[data.labels == 1]
-                found[kind + part + 'accuracy'] = round(float(right.mean()), 6)
-                found[kind + part + 'cross_entropy'] = round(float(entropy.mean()), 5)
+            logits = mnist_lenet5_test.run_in_chunks(sess, y, x, data.images)
+            right = logits.argmax(1) == data.labels.argmax(1)
+            entropy = np.logaddexp.reduce(logits, axis=1) - logits[data.labels == 1]
+            found[weights + part + 'accuracy'] = round(float(right.mean()), 6)
+            found[weights + part + 'cross_entropy'] = round(float(entropy.mean()), 5)
     return found
-
-
-def verdict(results, row):
-    """Says whether the baseline is better than a row, by the rule in docs/experiments.md."""
-    # the baseline's averaged weights are compared with its raw weights
-    key = 'raw_accuracy' if row == 'baseline' else 'accuracy'
-    baseline = {r['seed']: r['accuracy'] for r in results if r['row'] == 'baseline'}
-    gains = np.array([baseline[r['seed']] - r[key] for r in results if r['row'] == row])
-    if min(gains) <= 0 <= max(gains) or abs(gains.mean()) <= np.ptp(list(baseline.values())):
-        return 'not to be seen here'
-    return 'confirmed' if gains.mean() > 0 else 'the other way round'
-
-
-def table(results):
-    """Returns Markdown, accuracies in percent: mean (smallest to largest of the seeds)."""
-    keys = 'accuracy', 'raw_accuracy', 'train_accuracy', 'cross_entropy', 'ms_per_step'
-    lines = ['| row | seeds | %s | parameters | verdict |' % ' | '.join(keys), '|---' * 9 + '|']
-    for row in dict.fromkeys(r['row'] for r in results):
-        found = [r for r in results if r['row'] == row]
-        values = [[r[key] * (100 if 'accuracy' in key else 1) for r in found] for key in keys]
-        cells = ['%.4g (%.4g–%.4g)' % (np.mean(v), min(v), max(v)) for v in values]
-        cells += [format(found[0]['parameters'], ','), verdict(results, row)]
-        lines.append('| %s | %d | %s |' % (row, len(found), ' | '.join(cells)))
-    return '\n'.join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0], allow_abbrev=False)
+    rows = [*ROWS, 'all']
     # argparse checks the default, an empty list, too
-    parser.add_argument('rows', nargs='*', choices=[*ROWS, []], metavar='ROW', help=' '.join(ROWS))
-    for flag, default in ('--seeds', None), ('--steps', 6000), ('--digits', 5500):
+    parser.add_argument('rows', nargs='*', choices=[*rows, []], metavar='ROW', help=' '.join(rows))
+    for flag, default in ('--seeds', claims.SEEDS), ('--steps', 6000), ('--digits', 5500):
         parser.add_argument(flag, type=int, default=default, metavar='N', help='(%(default)s)')
     args = parser.parse_args()
-    data = input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
+    runs = [
+        (row, seed, args.steps, ROWS[row].get('digits', args.digits))
+        for seed in range(1, 1 + args.seeds)  # seed by seed, so that soon the table has all rows
+        for row in ROWS
+    ]
+    data = args.rows and input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
     with open(os.path.join(ROOT, 'benchmarks', 'experiments.jsonl'), 'a+') as file:
         file.seek(0)
-        done, results = {tuple(r[key] for key in RUN): r for r in map(json.loads, file)}, []
-        # seed by seed, so that an unfinished table has all rows; the first four have five seeds
-        for seed in range(1, 1 + (args.seeds or 5)):
-            for row in ROWS if seed <= (args.seeds or 3) else list(ROWS)[:4]:
-                if row in [*(args.rows or ROWS), 'baseline']:
-                    run = row, seed, args.steps, ROWS[row].get('digits', args.digits)
-                    if run not in done:
-                        done[run] = dict(zip(RUN, run), **train(data, *run))
-                        print(json.dumps(done[run]), file=file, flush=True)
-                    results.append(done[run])
-    print(table(results))
+        done = {tuple(result[key] for key in RUN): result for result in map(json.loads, file)}
+        for run in runs:
+            if run not in done and {run[0], 'all'} & set(args.rows):
+                done[run] = dict(zip(RUN, run), **train(data, *run))
+                print(json.dumps(done[run]), file=file, flush=True)
+    results = [done[run] for run in runs if run in done]
+    print(claims.rows_table(results), claims.claims_table(results), sep='\n\n')
 
 
 if __name__ == '__main__':
