@@ -18,7 +18,6 @@ import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, 'benchmarks')]
-os.environ.setdefault('TF_NUM_INTRAOP_THREADS', '1')  # the number of threads changes the last bits
 
 from support import command_line  # noqa: E402, I001 - before TensorFlow, for its settings
 import tensorflow.compat.v1 as tf  # noqa: E402
@@ -29,7 +28,7 @@ import mnist_lenet5_forward as forward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
 
 RUN = 'row', 'seed', 'steps', 'digits'  # identify a result; its measurements follow
-ALL_DIGITS = 55000
+STEPS, DIGITS, ALL_DIGITS = 6000, 5500, 55000
 
 
 def smaller(convolve, neurons, x, train, regularizer, seed=None):
@@ -115,30 +114,42 @@ def measure(folder, data, part=''):
     return found
 
 
+def finished(steps=STEPS, digits=DIGITS):
+    """Returns the results of the trainings of one length, row by row, from experiments.jsonl."""
+    found = []
+    if os.path.exists(f'{ROOT}/benchmarks/experiments.jsonl'):
+        with open(f'{ROOT}/benchmarks/experiments.jsonl') as file:
+            found = sorted(map(json.loads, file), key=lambda result: result['seed'])
+    same = [r for r in found if r['steps'] == steps]
+    return [
+        result
+        for row in ROWS
+        for result in same
+        if (result['row'], result['digits']) == (row, ROWS[row].get('digits', digits))
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0], allow_abbrev=False)
     rows = [*ROWS, 'all']
     # argparse checks the default, an empty list, too
     parser.add_argument('rows', nargs='*', choices=[*rows, []], metavar='ROW', help=' '.join(rows))
-    for flag, default in ('--seeds', claims.SEEDS), ('--steps', 6000), ('--digits', 5500):
+    for flag, default in ('--seeds', claims.SEEDS), ('--steps', STEPS), ('--digits', DIGITS):
         parser.add_argument(flag, type=int, default=default, metavar='N', help='(%(default)s)')
     args = parser.parse_args()
-    runs = [
-        (row, seed, args.steps, ROWS[row].get('digits', args.digits))
-        for seed in range(1, 1 + args.seeds)  # seed by seed, so that soon the table has all rows
-        for row in ROWS
-    ]
+    done = {tuple(result[key] for key in RUN) for result in finished(args.steps, args.digits)}
     data = args.rows and input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
-    with open(os.path.join(ROOT, 'benchmarks', 'experiments.jsonl'), 'a+') as file:
-        file.seek(0)
-        done = {tuple(result[key] for key in RUN): result for result in map(json.loads, file)}
-        for run in runs:
-            if run not in done and {run[0], 'all'} & set(args.rows):
-                done[run] = dict(zip(RUN, run), **train(data, *run))
-                print(json.dumps(done[run]), file=file, flush=True)
-    results = [done[run] for run in runs if run in done]
+    for seed in range(1, 1 + args.seeds):  # seed by seed, so that soon the table has all rows
+        for row in ROWS if 'all' in args.rows else args.rows:
+            run = row, seed, args.steps, ROWS[row].get('digits', args.digits)
+            if run not in done:
+                result = dict(zip(RUN, run), **train(data, *run))
+                with open(f'{ROOT}/benchmarks/experiments.jsonl', 'a') as file:
+                    print(json.dumps(result), file=file)
+    results = finished(args.steps, args.digits)
     print(claims.rows_table(results), claims.claims_table(results), sep='\n\n')
 
 
 if __name__ == '__main__':
+    os.environ.setdefault('TF_NUM_INTRAOP_THREADS', '1')  # another number changes the last bits
     command_line.launch(main)
