@@ -74,7 +74,8 @@ def main():
             text = page(file.read(), results, 'zh' in name)
         with open(path, 'w', encoding='utf-8') as file:
             file.write(text)
-    draw(results)
+    if results:
+        draw(results)
 
 
 PANELS = {  # row: what is different
@@ -110,7 +111,7 @@ def draw(results):
     for i, row in enumerate(panels):
         axes = upper.add_subplot(lines, 4, i + 1)
         for name, colour, width in ('baseline', GREY, 3), (row, BLUE, 1.2):
-            for run in runs[name]:
+            for run in runs.get(name, []):
                 axes.plot(run['tested'], errors(run['accuracy']), color=colour, linewidth=width)
         axes.set_title(PANELS[row], fontsize=9, color=BLUE, loc='left')
         scale(axes, 'y', 1.5, 92)

@@ -41,8 +41,8 @@ def test_accuracies_are_those_of_the_test_script(experiments, tmp_path, monkeypa
 
     length, rows = ['--steps', '9', '--digits', '30'], ['baseline', 'no-convolution']
     with mock.patch.object(input_data, 'read_data_sets', lambda *args, **options: data):
-        test = dict.fromkeys(['accuracy', 'cross_entropy'], 0.5)
-        test.update({'raw_' + key: 0.5 for key in test}, parameters=1663370)
+        keys = 'accuracy', 'cross_entropy', 'raw_accuracy', 'raw_cross_entropy'
+        test = dict.fromkeys(keys, 0.5)
         with mock.patch.object(experiments, 'measure', side_effect=[test, ZeroDivisionError]):
             with pytest.raises(ZeroDivisionError):  # a stop between two tests
                 run('baseline', *length)
@@ -58,8 +58,10 @@ def test_accuracies_are_those_of_the_test_script(experiments, tmp_path, monkeypa
     monkeypatch.setattr(mnist_lenet5_backward, 'MODEL_SAVE_PATH', str(folder))
     tested = mnist_lenet5_test.test(data, once=True)
     assert baseline['accuracy'][-1] == pytest.approx(float(tested), abs=1e-6)
-    accuracies = [baseline[key][-1] for key in ('accuracy', 'raw_accuracy')]
-    assert len({*accuracies, baseline['train_accuracy']}) == 3
+    assert baseline['raw_accuracy'][-1] not in (
+        baseline['accuracy'][-1],
+        baseline['train_accuracy'],
+    )
 
 
 def test_measures(experiments):
