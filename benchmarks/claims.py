@@ -105,8 +105,9 @@ def claims_table(results):
 
 
 def _cell(values):
-    numbers = np.mean(values), min(values), max(values)
-    return '%s (%s–%s)' % tuple(f'{n:,.0f}' if n >= 100 else f'{n:.4g}' for n in numbers)
+    numbers = [np.mean(values), min(values), max(values)]
+    mean, *ends = [f'{n:,.0f}' if n >= 100 else f'{n:.4g}' for n in numbers]
+    return mean if len(values) == 1 else '%s (%s–%s)' % (mean, *ends)
 
 
 def _markdown(lines):
