@@ -99,8 +99,9 @@ def claims_table(results):
         seeds = sorted(set.intersection(*map(set, found)))
         values = [[side[seed] for seed in seeds] for side in found]
         names = [row + (' (raw weights)' if weights else '') for row, weights in sides]
-        cells = [f'{name}: {_cell(v) if v else "—"}' for name, v in zip(names, values)]
-        lines.append([claim, measure.name, *cells, len(seeds), verdict(measure, *values)])
+        if seeds:
+            cells = [f'{name}: {_cell(v)}' for name, v in zip(names, values)]
+            lines.append([claim, measure.name, *cells, len(seeds), verdict(measure, *values)])
     return _markdown(lines)
 
 

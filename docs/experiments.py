@@ -63,7 +63,8 @@ def page(text, results, chinese):
     quotes = {claim: f'{quote} ({claim})'.replace('：', ': ') for claim, quote in QUOTES.items()}
     for english, other in ({**QUOTES, **CHINESE} if chinese else quotes).items():
         tables = [table.replace(english, other) for table in tables]
-    return re.sub(r'(^\|.*\n)+', lambda _: tables.pop(0) + '\n', text, flags=re.MULTILINE)
+    first_two = re.compile(r'(^\|.*\n)+', re.MULTILINE)  # the third is of earlier runs
+    return first_two.sub(lambda _: tables.pop(0) + '\n', text, 2)
 
 
 def main():
