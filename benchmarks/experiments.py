@@ -27,7 +27,7 @@ import mnist_lenet5_backward as backward  # noqa: E402
 import mnist_lenet5_forward as forward  # noqa: E402
 import mnist_lenet5_test  # noqa: E402
 
-RUN = 'row', 'seed', 'steps', 'digits'  # identify a result; its measurements follow
+KEYS = 'row', 'seed', 'steps', 'digits'  # identify a result; its measurements follow
 STEPS, DIGITS, ALL_DIGITS = 6000, 5500, 55000
 
 
@@ -46,20 +46,20 @@ def smaller(convolve, neurons, x, train, regularizer, seed=None):
 
 
 # {row: {name to replace: value}}; only `digits` is not the name of something in a module
-B, F = 'mnist_lenet5_backward.', 'mnist_lenet5_forward.'
-NO_DROPOUT, NO_L2 = {F + 'dropout': lambda x, rate, seed: x}, {B + 'REGULARIZER': 0.0}
+BACKWARD, FORWARD = 'mnist_lenet5_backward.', 'mnist_lenet5_forward.'
+NO_DROPOUT, NO_L2 = {FORWARD + 'dropout': lambda x, rate, seed: x}, {BACKWARD + 'REGULARIZER': 0.0}
 ROWS = {
     'baseline': {},
     'no-dropout': NO_DROPOUT,
     'no-l2': NO_L2,
     'neither': dict(NO_DROPOUT, **NO_L2),
-    'l2-x100': {B + 'REGULARIZER': 100 * backward.REGULARIZER},
-    'constant-rate': {B + 'LEARNING_RATE_DECAY': 1.0},
-    'rate-x10': {B + 'LEARNING_RATE_BASE': 10 * backward.LEARNING_RATE_BASE},
+    'l2-x100': {BACKWARD + 'REGULARIZER': 100 * backward.REGULARIZER},
+    'constant-rate': {BACKWARD + 'LEARNING_RATE_DECAY': 1.0},
+    'rate-x10': {BACKWARD + 'LEARNING_RATE_BASE': 10 * backward.LEARNING_RATE_BASE},
     'sigmoid': {'tensorflow.compat.v1.nn.relu': tf.sigmoid},
-    '3x3-kernels': {F + 'CONV1_SIZE': 3, F + 'CONV2_SIZE': 3},
-    'one-convolution': {F + 'forward': lambda *args: smaller(True, 512, *args)},
-    'no-convolution': {F + 'forward': lambda *args: smaller(False, 500, *args)},
+    '3x3-kernels': {FORWARD + 'CONV1_SIZE': 3, FORWARD + 'CONV2_SIZE': 3},
+    'one-convolution': {FORWARD + 'forward': lambda *args: smaller(True, 512, *args)},
+    'no-convolution': {FORWARD + 'forward': lambda *args: smaller(False, 500, *args)},
     'all-digits': {'digits': ALL_DIGITS},
 }
 
@@ -71,8 +71,8 @@ def train(data, row, seed, steps, digits):
     os.makedirs(folder, exist_ok=True)
     # the lecture's decay is per epoch; with fewer digits, this is the same decay per step
     decay = backward.LEARNING_RATE_DECAY ** (digits / ALL_DIGITS)
-    changes = {B + 'LEARNING_RATE_DECAY': decay, B + 'SAVE_STEPS': 10**9, **ROWS[row]}
-    changes[B + 'MODEL_SAVE_PATH'] = folder
+    changes = {BACKWARD + 'LEARNING_RATE_DECAY': decay, BACKWARD + 'SAVE_STEPS': 10**9, **ROWS[row]}
+    changes[BACKWARD + 'MODEL_SAVE_PATH'] = folder
     with contextlib.ExitStack() as replaced, contextlib.redirect_stdout(None):
         for name in set(changes) - {'digits'}:
             replaced.enter_context(mock.patch(name, changes[name]))
@@ -87,7 +87,7 @@ def train(data, row, seed, steps, digits):
         ]
         for step in [*steps_of_tests, steps][len(tests) :]:
             if not (tf.train.latest_checkpoint(folder) or '').endswith(f'-{step}'):
-                with mock.patch(B + 'STEPS', step):
+                with mock.patch(BACKWARD + 'STEPS', step):
                     backward.backward(data._replace(train=few), seed)
             tests.append(dict(tested=step, **measure(folder, data.test)))
             print(json.dumps(tests[-1]), file=file, flush=True)
@@ -137,13 +137,13 @@ def main():
     for flag, default in ('--seeds', claims.SEEDS), ('--steps', STEPS), ('--digits', DIGITS):
         parser.add_argument(flag, type=int, default=default, metavar='N', help='(%(default)s)')
     args = parser.parse_args()
-    done = {tuple(result[key] for key in RUN) for result in finished(args.steps, args.digits)}
+    done = {tuple(result[key] for key in KEYS) for result in finished(args.steps, args.digits)}
     data = args.rows and input_data.read_data_sets(os.path.join(ROOT, 'data'), one_hot=True)
     for seed in range(1, 1 + args.seeds):  # seed by seed, so that soon the table has all rows
         for row in ROWS if 'all' in args.rows else args.rows:
             run = row, seed, args.steps, ROWS[row].get('digits', args.digits)
             if run not in done:
-                result = dict(zip(RUN, run), **train(data, *run))
+                result = dict(zip(KEYS, run), **train(data, *run))
                 with open(f'{ROOT}/benchmarks/experiments.jsonl', 'a') as file:
                     print(json.dumps(result), file=file)
     results = finished(args.steps, args.digits)
