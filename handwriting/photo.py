@@ -63,8 +63,7 @@ def read(path):
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         why = 'no picture in the folder' if os.path.isdir(path) else error.strerror
-        text = f'cannot be read ({why}); name a picture'
-        raise PictureError('file', text) from error
+        raise PictureError('file', f'cannot be read ({why}); name a picture') from error
     if len(content) > MAX_BYTES:
         raise PictureError('large', 'has more than 64 MB; save it smaller')
     return content
