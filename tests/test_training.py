@@ -134,7 +134,8 @@ def test_a_second_saver_in_the_folder(train, monkeypatch):
         save(run, step, loss)
         if step % 5 == 0 and loss is not None:
             best = savers.setdefault(run, tf.train.Saver(max_to_keep=1))
-            best.save(tf.get_default_session(), str(train.model / 'best_model'), step)
+            path, sess = str(train.model / 'best_model'), tf.get_default_session()
+            best.save(sess, path, step, write_meta_graph=False)
 
     monkeypatch.setattr(training.Run, 'save', save_best_too)
     monkeypatch.setattr(mnist_lenet5_backward, 'SAVE_STEPS', 1)
