@@ -123,13 +123,14 @@ def restore_path(saver, sess, path):
     if not files.matching(folder, re.escape(name) + r'\.index'):  # TensorFlow would take a pattern
         why = f'{name}.index is missing' if name else 'the file `checkpoint` is missing or damaged'
         raise DamagedError(f'{path}: cannot be restored ({why})')
+    variables = _saved(saver, sess.graph)  # an error of this Saver is no damage
     try:
         # load_checkpoint first looks for a folder of this name, which Windows' TensorFlow garbles
         reader = tf.train.NewCheckpointReader(path)
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        for name in shapes:
-            reader.get_tensor(name)  # compares a checksum, also of variables that nobody restores
-        for name, variable in sorted(_saved(saver, sess.graph).items()):
+        for stored in shapes:
+            reader.get_tensor(stored)  # compares a checksum, also of variables that nobody restores
+        for name, variable in sorted(variables.items()):
             # Saver.restore would give a resource variable the shape in the checkpoint
             wanted = f'{variable.dtype.base_dtype.name} {variable.shape.as_list()}'
             stored = f'{types[name].name} {shapes[name]}' if name in shapes else 'no such variable'
