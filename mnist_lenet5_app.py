@@ -107,7 +107,7 @@ def parse_args():
     model_dir = mnist_lenet5_backward.MODEL_SAVE_PATH
     parser = command_line.new_parser(description, model_dir, has_data=False)
     text = 'of one digit each (PNG, JPEG, HEIC, ...), or a folder. Without any, a page to draw on'
-    parser.add_argument('pictures', type=command_line.path, nargs='*', metavar='PICTURE', help=text)
+    parser.add_argument('pictures', nargs='*', metavar='PICTURE', help=text)
     text = 'draw what the network sees in the one picture, layer by layer'
     parser.add_argument('--layers', type=command_line.png_path, metavar='FILE.png', help=text)
     text = 'of the page, on 127.0.0.1 (%(default)s)'

@@ -17,10 +17,10 @@ def new_parser(description, model_dir, has_data=True):
     """Returns an argparse parser with --model_dir and, if `has_data`, --data_dir."""
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     text = 'the checkpoints (%(default)s)'
-    parser.add_argument('--model_dir', type=path, default=model_dir, metavar='DIR', help=text)
+    parser.add_argument('--model_dir', default=model_dir, metavar='DIR', help=text)
     if has_data:
         text = 'the MNIST files, downloaded if missing (./data/)'
-        parser.add_argument('--data_dir', type=path, metavar='DIR', help=text)
+        parser.add_argument('--data_dir', metavar='DIR', help=text)
     return parser
 
 
@@ -31,13 +31,6 @@ def arguments():
     is_kernels = re.compile(r'--?f(=|$)|--\w+[.]').match  # -f FILE, --f=FILE, --Class.name=value
     pairs = zip(sys.argv, sys.argv[1:])
     return [arg for before, arg in pairs if not (is_kernels(arg) or before in ('-f', '--f'))]
-
-
-def path(name):
-    """Returns a file's or folder's name, for argparse's `type`. Refuses an empty name."""
-    if not name:
-        raise argparse.ArgumentTypeError('must not be empty')
-    return name
 
 
 def png_path(name):

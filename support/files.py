@@ -24,12 +24,11 @@ class Lock:
         """Locks the file until `release` or the end of the process. Makes the folder. Locks a new
         file if the old one is gone, as after `rm -rf model`. Raises LockError or OSError.
         """
-        for _ in range(2):  # the file may go before it is locked
-            with contextlib.suppress(OSError):  # the file has gone from its path
-                if self._file and os.path.samefile(self._file.fileno(), self._path):
-                    return
-            self.release()
-            self._file = self._locked()
+        with contextlib.suppress(OSError):  # the file has gone from its path
+            if self._file and os.path.samefile(self._file.fileno(), self._path):
+                return
+        self.release()
+        self._file = self._locked()
 
     def _locked(self):
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
@@ -69,20 +68,19 @@ def _lock(file, hold):
 
 
 def write(path, content):
-    """Replaces a file's content in one step and flushes the file to disk, unless the file has this
-    content already. Raises an OSError with the file's name. The file is then as before.
+    """Replaces a file's content in one step, unless the file has this content already.
+
+    Raises an OSError with the file's name. The file is then as before.
     """
     if read(path) == content:
         return
     try:
         with open(path + TEMPORARY, 'wb') as file:
             file.write(content)
-        flush(path + TEMPORARY)
         os.replace(path + TEMPORARY, path)
     except OSError as error:
         remove([path + TEMPORARY])
         raise OSError(error.errno, error.strerror, path) from error
-    flush(os.path.dirname(path) or '.')
 
 
 def read(path):
@@ -92,20 +90,6 @@ def read(path):
             return file.read()
     except OSError:
         return None
-
-
-def flush(path):
-    """Writes a file, or the names in a folder, from memory to the disk."""
-    is_folder = os.path.isdir(path)
-    try:
-        file = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError:
-        if not is_folder:  # Windows cannot flush a folder, nor can some file systems
-            raise
 
 
 def remove(paths):

@@ -138,9 +138,8 @@ def config(bfloat16):
         options = result.graph_options.rewrite_options
         features = files.read('/proc/cpuinfo') or b'amx_bf16'  # only Linux has this file
         if not hasattr(options, BFLOAT16) or not re.search(rb'avx512_bf16|amx_bf16', features):
-            lacking = f'TensorFlow {tf.__version__} or this processor has no such arithmetic'
-            needed = 'it needs avx512_bf16 or amx_bf16'
-            raise TrainingError(f'--bfloat16: {lacking} ({needed}); train without the flag')
+            problem = 'this TensorFlow or processor cannot (it needs avx512_bf16 or amx_bf16)'
+            raise TrainingError(f'--bfloat16: {problem}; train without the flag')
         setattr(options, BFLOAT16, options.ON)
     return result
 

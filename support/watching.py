@@ -17,8 +17,7 @@ class Watcher:
     def __init__(self, wait):
         """wait: whether to wait for a first checkpoint."""
         self._wait = wait
-        self._restored = set()  # states of checkpoints' files
-        self._damaged = None  # the state of a folder that was damaged for GRACE_SECS
+        self._restored, self._damaged = set(), None  # states, see _state
         self._said = set()
 
     def get_checkpoint_state(self, model_dir):
@@ -29,8 +28,7 @@ class Watcher:
             try:
                 ckpt = checkpoints.get_checkpoint_state(model_dir)
                 if not ckpt:
-                    what = 'waiting' if self._wait else 'looked'
-                    self._say_once(f'{what} for checkpoints in {os.path.abspath(model_dir)}')
+                    self._say_once(f'looking for checkpoints in {os.path.abspath(model_dir)}')
                 if ckpt or not self._wait:
                     return ckpt
             except checkpoints.DamagedError as error:
@@ -53,10 +51,9 @@ class Watcher:
         try:
             checkpoints.restore_path(saver, sess, ckpt.model_checkpoint_path)
         except checkpoints.DamagedError as error:
-            for _ in range(int(GRACE_SECS / LOOK_SECS)):
-                time.sleep(LOOK_SECS)
-                if _state(folder) != state:
-                    return False
+            time.sleep(GRACE_SECS)
+            if _state(folder) != state:
+                return False
             self._damaged = state
             try:
                 checkpoints.restore(saver, sess, ckpt, self._say_once)

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 from support import files
 
 import pytest
-from helpers import ROOT, at_first_call
+from helpers import ROOT
 
 HOLD = """
 import sys; sys.path[:0] = [%r]
@@ -44,11 +44,10 @@ def test_a_lock_is_held_by_one_process(path):
     lock.take()
 
 
-def test_a_lock_whose_file_was_deleted(path, locks, monkeypatch):
-    """A deleted lock is taken anew, unless another has it. It may also go before it is locked."""
-    fcntl = pytest.importorskip('fcntl')
+@pytest.mark.posix
+def test_a_lock_whose_file_was_deleted(path, locks):
+    """A deleted lock is taken anew, unless another has it."""
     lock, other = locks
-    at_first_call(monkeypatch, 'flock', lambda: os.remove(path), fcntl)
     for _ in range(2):
         lock.take()
         assert_held(other)
@@ -102,24 +101,18 @@ def test_release_unlocks(path, locks, monkeypatch, modules):
 
 @pytest.mark.posix
 def test_a_file_system_without_locks(path, locks, monkeypatch):
-    """A lock then does nothing, nor does flushing a folder. Flushing a file must work."""
-    refuse = Mock(side_effect=OSError(errno.ENOLCK, 'not here'))
-    monkeypatch.setattr('fcntl.flock', refuse)
-    monkeypatch.setattr(os, 'fsync', refuse)
+    """A lock then does nothing."""
+    monkeypatch.setattr('fcntl.flock', Mock(side_effect=OSError(errno.ENOLCK, 'not here')))
     locks[0].take()
     locks[0].release()
-    files.flush(os.path.dirname(path))
-    with pytest.raises(OSError, match='not here'):
-        files.flush(path)
 
 
-@pytest.mark.parametrize('call', ['fsync', 'replace'])
-def test_write(tmp_path, path, monkeypatch, call):
+def test_write(tmp_path, path, monkeypatch):
     """A write that fails names the file and leaves it as before, and nothing else."""
     for content in b'one\n', b'two\n':
         files.write(path, content)
     assert (os.listdir(str(tmp_path)), files.read(path)) == (['lock'], b'two\n')
-    monkeypatch.setattr(os, call, Mock(side_effect=OSError(errno.ENOSPC, 'full')))
+    monkeypatch.setattr(os, 'replace', Mock(side_effect=OSError(errno.ENOSPC, 'full')))
     files.write(path, b'two\n')
     with pytest.raises(OSError, match='Errno %d. full' % errno.ENOSPC) as caught:
         files.write(path, b'three')

@@ -68,7 +68,7 @@ def test_nothing_to_test(folder, look):
     """Without --wait a watcher waits for no first checkpoint, but for a second."""
     assert look(look.watcher(wait=False)) == [None]
     (line,) = look.said()
-    assert line.startswith('looked') and line.endswith(str(folder.path))
+    assert line.startswith('looking') and line.endswith(str(folder.path))
     folder.save(1)
     watcher = look.watcher(wait=False)
     assert look(watcher) == [1]
@@ -77,7 +77,7 @@ def test_nothing_to_test(folder, look):
         look.meanwhile = lambda step=step: look.clock > 100 * step and folder.save(step)
         assert look(watcher) == [step]
     (line,) = look.said()
-    assert line.startswith('waiting') and line.endswith(str(folder.path))
+    assert line.startswith('looking') and line.endswith(str(folder.path))
 
 
 @pytest.mark.parametrize('order', list(itertools.permutations(FILES)))
