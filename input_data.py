@@ -44,7 +44,7 @@ Datasets = collections.namedtuple('Datasets', ['train', 'validation', 'test'])
 
 
 class DataError(ValueError):
-    """A file is missing, unreadable or wrong. One line names the file, the problem, the remedy."""
+    """The data cannot be used. One line names the file or argument, the problem, the remedy."""
 
     exit_status = 1  # a script that this error stops ends with this status
 
@@ -171,7 +171,7 @@ def read_data_sets(
     """Reads the four IDX files in `train_dir`, gzipped or not. Downloads missing files.
 
     With `fallback`, another folder may replace `train_dir`. A line on stderr names that folder:
-    - the folder of the same name beside this module, if the working folder has no `train_dir`
+    - if there is no `train_dir`, the folder of this name beside this module, if complete
     - a folder data/ with MNIST, in the working folder or beside this module, if `train_dir` has
       no IDX files and the download fails
 

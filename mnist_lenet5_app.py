@@ -7,7 +7,7 @@ prints what is written on each picture:
     photo.jpg: 7 (99.8%)
 
 Without pictures it serves a page to draw on. As you draw, the page shows the layers of the network.
-It uses the newest checkpoint, also while a training is running. --help lists the flags.
+The script uses the current checkpoint, also while a training is running. --help lists the flags.
 """
 
 import sys
@@ -91,7 +91,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
 
 def serve(newest, port, browser):
     """Serves the page until Ctrl-C. newest: a live.NewestCheckpoint."""
-    with server.Server(port, newest.answers) as serving:  # a notebook needs the port again
+    with server.Server(port, newest.answers) as serving:  # a notebook opens the port again
         threading.Thread(target=newest.watch, daemon=True).start()
         console.say(f'{serving.address} (Ctrl-C ends)')
         if browser:
@@ -103,7 +103,7 @@ def parse_args():
     """Returns the flags: pictures (paths), model_dir, layers (a path or None), port, no_browser.
     Raises PackageError.
     """
-    description = 'Reads your own handwriting, by the checkpoint of your own training.'
+    description = 'Reads your own handwriting, with the checkpoint of your own training.'
     model_dir = mnist_lenet5_backward.MODEL_SAVE_PATH
     parser = command_line.new_parser(description, model_dir, has_data=False)
     text = 'of one digit each (PNG, JPEG, HEIC, ...), or a folder. Without any, a page to draw on'

@@ -46,10 +46,10 @@ def backward(mnist, seed=None, bfloat16=False):
     run = training.Run(MODEL_SAVE_PATH, MODEL_NAME, SEED, seed)
     with tf.Graph().as_default():
         tf.set_random_seed(run.seed)
-        # TensorFlow 2's kind of variable: it makes sure that the loss is from before the update
+        # resource variables, TensorFlow 2's kind: with them, the loss is from before the update
         tf.get_variable_scope().set_use_resource(True)
 
-        # placeholders are like a function's parameters: every sess.run feeds them
+        # placeholders are like a function's parameters: sess.run feeds them at each step
         x = tf.placeholder(
             tf.float32,
             [

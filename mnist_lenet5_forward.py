@@ -45,7 +45,7 @@ def get_bias(shape):
 
 def conv2d(x, w):
     """Returns the convolution of x [n, rows, columns, channels] with w [height, width, channels,
-    kernels], in steps of one pixel. 'SAME' adds zeros around x, so the result is
+    kernels], with a stride of one pixel. 'SAME' adds zeros around x, so the result is
     [n, rows, columns, kernels].
     """
     return tf.nn.conv2d(x, w, strides=[1, 1, 1, 1], padding='SAME')
@@ -62,7 +62,7 @@ def dropout(x, rate, seed=None):
     """Returns x with each element set to 0 with probability `rate`. Divides the others by 1 - rate,
     so that the sum stays about the same.
 
-    seed: two integers. The same seed drops the same elements. With None, each run drops others.
+    seed: two integers. The same seed drops the same elements. With None, each step drops others.
     """
     if seed is None:
         return tf.nn.dropout(x, rate=rate)

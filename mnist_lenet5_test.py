@@ -2,7 +2,7 @@
 
     python mnist_lenet5_test.py --wait
 
-looks every five seconds, until you press Ctrl-C. If the checkpoint is new, it prints
+looks for a new checkpoint every five seconds, until you press Ctrl-C. For each it prints
 
     After 301 training step(s), test accuracy = 0.8694
 
@@ -31,8 +31,8 @@ def test(mnist, wait=False, once=False, mistakes=None):
     Without any checkpoint, returns None unless `wait` is set. mistakes: path of a PNG file for the
     misread digits, at most 16 for each pair of classes; or None.
 
-    mnist.test needs `num_examples`, `images` [n, 784] and one-hot `labels` [n, 10].
-    Raises support's checkpoints.CheckpointError.
+    mnist.test needs `num_examples`, `images` [n, 784], 0 to 1, and one-hot `labels` [n, 10].
+    Raises support's checkpoints.CheckpointError; OSError if `mistakes` cannot be written.
     """
     with tf.Graph().as_default() as g:
         x = tf.placeholder(

@@ -1,7 +1,7 @@
-"""Trains the network without each ingredient of the lecture and compares: docs/experiments.md.
+"""Trains the network with one ingredient left out or changed at a time: docs/experiments.md.
 
 python benchmarks/experiments.py                        # prints the tables, trains nothing
-python benchmarks/experiments.py no-dropout --seeds 2   # trains these two, if they are missing
+python benchmarks/experiments.py no-dropout --seeds 2   # trains seeds 1 and 2, if missing
 python benchmarks/experiments.py all                    # trains all rows that are missing
 
 A training uses one core. To use two, start the command twice, each time with other rows.
@@ -79,7 +79,7 @@ def train(data, row, seed, steps, digits):
         file = replaced.enter_context(open(folder + 'tests.jsonl', 'a+'))
         file.seek(0)
         tests = [json.loads(line) for line in file]
-        # a test of both weights takes as long as 60 steps, so there are fewer where no claim looks
+        # a test of both weights takes as long as 60 steps, so there are fewer in the middle
         steps_of_tests = [
             s
             for s in range(claims.EVERY, steps, claims.EVERY)

@@ -40,7 +40,7 @@ KINDS = 'place', 'scale', 'lit', 'colour', 'thickness', 'ruled', 'stroked'
 
 
 def form(picture, *args, prepare=digit.digit):
-    """Returns (prepare(picture(*args)), None), or (an empty digit, the reason) if refused."""
+    """Returns (prepare(picture(*args)), None), or (an empty digit, why it is refused)."""
     try:
         return prepare(picture(*args)), None
     except photo.PictureError as error:
@@ -48,7 +48,9 @@ def form(picture, *args, prepare=digit.digit):
 
 
 def lecture(picture):
-    """Returns the form as the lecture makes it: True where a level is below white by 50 or more."""
+    """Returns the form as the usual app after the lecture makes it: True where a level is below
+    white by 50 or more.
+    """
     small = Image.fromarray(picture).convert('L').resize((digit.FORM, digit.FORM), Image.LANCZOS)
     return 255.0 - np.array(small) >= 50
 

@@ -140,7 +140,7 @@ class Sheet:
 
 
 def draw_maps(sheet, layer):
-    """Draws feature maps one behind the other; of the first one can see the pixels."""
+    """Draws feature maps one behind the other. The pixels of the first map are visible."""
     rows, columns, n = layer.shape
     right = DRAWING + layer.width
     height = layer.bottom - layer.top

@@ -49,7 +49,7 @@ PATTERN = 0.2  # of all ink: if the largest mark has less, the sheet has a patte
 
 
 def digit(picture):
-    """Returns the form, float32, of a picture. Raises PictureError unless it has one figure."""
+    """Returns a picture's form, float32 [28, 28]. Raises PictureError unless it has one figure."""
     if picture.dtype != np.uint8 or not (picture.ndim == 2 or picture.shape[2:] == (3,)):
         raise TypeError('digit() wants uint8 [rows, columns] or [rows, columns, 3]')
     grey = _one_channel(picture)

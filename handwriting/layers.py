@@ -145,7 +145,7 @@ def _origin(tensor, is_logits):
 
 
 def drawn(values):
-    """Draws the result of Network.read and returns it as the bytes of a PNG file: the maps of each
+    """Returns the bytes of a PNG file that shows the result of Network.read: the maps of each
     layer, in the order of the graph's kernels, and the probabilities. Each layer's largest value
     has the colour INK.
     """

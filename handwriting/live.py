@@ -1,4 +1,4 @@
-"""The newest checkpoint of a training, and the answers that it gives to the page.
+"""The current checkpoint of a training, and the answers that it gives to the page.
 
 If a restore fails, the previous checkpoint keeps answering. Each checkpoint has its own session, so
 a whole answer comes from one checkpoint.
@@ -85,7 +85,7 @@ class NewestCheckpoint:
         return b'export default ' + json.dumps(dict(settings, network=self._description)).encode()
 
     def read_drawing(self, body):
-        """Returns the answer to a drawing. body: its levels, one byte each."""
+        """Returns the answer to a drawing. body: its levels [SIDE, SIDE], 0 to 255."""
         return self._read(lambda: np.frombuffer(body, np.uint8).reshape(SIDE, SIDE))
 
     def read_picture(self, body):

@@ -26,7 +26,7 @@ LARGEST = 800  # pixels of the larger side that are kept
 
 Image.init()
 FORMATS = {'PNG', 'JPEG', 'MPO', 'BMP', 'DIB', 'GIF', 'WEBP', 'TIFF', 'HEIF', 'AVIF'}
-FORMATS &= set(Image.OPEN)  # older Pillows have not all of them
+FORMATS &= set(Image.OPEN)  # older versions of Pillow do not have all
 ENDINGS = tuple(end for end, name in Image.registered_extensions().items() if name in FORMATS)
 
 

@@ -1,4 +1,4 @@
-"""Settings for TensorFlow, most of which it reads at import. So import this package first."""
+"""Settings for TensorFlow. It reads most of them at its import, so import this package first."""
 
 import logging
 import os

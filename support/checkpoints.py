@@ -55,7 +55,7 @@ def get_checkpoint_state(model_dir):
 
 
 def step_of(path):
-    """Returns the step at the end of a checkpoint's name, as a text."""
+    """Returns the step at the end of a checkpoint's name, as a string."""
     return os.path.basename(path).split('-')[-1]
 
 
@@ -98,7 +98,7 @@ def choose_seed(model_dir, default, seed=None):
 
 
 def restore(saver, sess, ckpt, say=console.say):
-    """Restores the current checkpoint. If that is damaged, restores the newest good one, says so,
+    """Restores the current checkpoint. If that is damaged, restores the highest good step, says so,
     and names it in ckpt, a CheckpointState. Raises CheckpointError, also for another network.
     """
     current, problem = ckpt.model_checkpoint_path, None
@@ -144,7 +144,7 @@ def restore_path(saver, sess, path):
 
 
 def check_saver(saver, global_step):
-    """Raises CheckpointError if a Saver leaves out the step. Names what else it leaves out."""
+    """Raises CheckpointError if a Saver leaves out the step. Says what else it leaves out."""
     names = {variable.op.name for variable in tf.global_variables()}
     left_out = sorted(names.difference(_saved(saver, global_step.graph)))
     if global_step.op.name in left_out:

@@ -61,7 +61,7 @@ def parse_training(steps, model_dir, seed):
 def parse_testing(interval, model_dir):
     """Returns the testing flags: data_dir or None, model_dir, interval, wait, once, mistakes."""
     parser = new_parser('Tests every new checkpoint on the MNIST test digits.', model_dir)
-    text = 'how often to look for a new checkpoint (%(default)s)'
+    text = 'seconds between two looks for a new checkpoint (%(default)s)'
     parser.add_argument('--interval', type=float, default=interval, metavar='SECONDS', help=text)
     parser.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
     parser.add_argument('--once', action='store_true', help='test the current checkpoint, then end')
@@ -75,7 +75,7 @@ def parse_testing(interval, model_dir):
 
 
 def launch(main, niceness=0):
-    """Ends the process with the result of main(). An error with an exit_status becomes one line.
+    """Ends the process with the result of main(). An error with exit_status or errno becomes a line.
 
     niceness: how far to lower the priority. In a notebook or at a prompt, only returns the status.
     """

@@ -12,7 +12,7 @@ MAX_WRONG = 100  # digits in the picture of misread digits
 
 # the palette, also of the app's page (style.css) and of the docs
 PAPER, CELL, DIAGONAL = (250, 248, 244), (237, 233, 226), (218, 212, 202)
-INK, BLUE, ORANGE = (38, 38, 46), (22, 94, 131), (190, 74, 40)  # digits, true, predicted classes
+INK, BLUE, ORANGE = (38, 38, 46), (22, 94, 131), (190, 74, 40)  # digits; true and predicted classes
 
 COLUMNS = 4  # a cell has room for 4 x 4 digits
 GAP = 4  # pixels between two cells

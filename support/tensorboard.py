@@ -94,7 +94,7 @@ class _EventFile:
         self._stopped = True
 
     def begin(self, step):
-        """Makes TensorBoard drop all points from `step` on: these steps were abandoned."""
+        """Makes TensorBoard drop all points from `step` on, those of abandoned steps."""
         self._add(step, session_log=tf.SessionLog(status=tf.SessionLog.START))
 
     def add(self, step, scalars, name, images):

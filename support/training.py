@@ -21,7 +21,7 @@ import tensorflow.compat.v1 as tf
 from . import checkpoints, console, files, tensorboard
 
 SIGNALS = 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'  # the last is Windows' Ctrl-Break
-BFLOAT16 = 'auto_mixed_precision_onednn_bfloat16'  # an option of grappler, TensorFlow's optimizer
+BFLOAT16 = 'auto_mixed_precision_onednn_bfloat16'  # of grappler, which optimizes graphs
 
 
 class TrainingError(console.Error):
@@ -53,7 +53,7 @@ class Run:
 
     @contextlib.contextmanager
     def session(self, saver, global_step, learning_rate, config=None):
-        """Gives a tf.Session. Defers signals, and keeps other trainings out of the folder.
+        """Gives a tf.Session, and saves the last step. Defers signals, and locks the folder.
 
         The graph must be complete. learning_rate: a number or a tensor, for the curves; config: a
         tf.ConfigProto. Raises LockError, CheckpointError, TrainingError, Interrupted.
@@ -112,8 +112,8 @@ class Run:
     def _finish(self):
         """Saves the last step. If a signal ended the training early, raises Interrupted."""
         step = int(self._evaluate(self._global_step))
-        # save also a saved step if another Saver's checkpoint is current
-        if not self._counts or step and not self._manager.is_current(step):
+        # a saved step is saved again if the current checkpoint is another Saver's
+        if not self._counts or (step and not self._manager.is_current(step)):
             self.save(step)
         if not self._curves:
             console.say(f'{self._manager.folder}: no curves, because run.steps was not used')

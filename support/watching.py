@@ -38,7 +38,7 @@ class Watcher:
             time.sleep(LOOK_SECS)
 
     def restore_new(self, saver, sess, ckpt):
-        """Restores the current checkpoint. If that stays damaged, restores the newest good one.
+        """Restores the current checkpoint or, if that stays damaged, the highest good step.
 
         Returns whether it restored a checkpoint that it had not restored before. Returns False if
         the folder changes meanwhile. Raises checkpoints.CheckpointError.
