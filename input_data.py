@@ -170,7 +170,8 @@ def read_data_sets(
 ):
     """Reads the four IDX files in `train_dir`, gzipped or not. Downloads missing files.
 
-    With `fallback`, another folder may replace `train_dir`. A line on stderr names that folder:
+    With `fallback`, and without a source_url of another data set, another folder may replace
+    `train_dir`. A line on stderr names that folder:
     - if there is no `train_dir`, the folder of this name beside this module, if complete
     - a folder data/ with MNIST, in the working folder or beside this module, if `train_dir` has
       no IDX files and the download fails
@@ -188,7 +189,8 @@ def read_data_sets(
     fallback: see above.
 
     Returns Datasets(train, validation, test): 55,000, 5,000 and 10,000 examples of MNIST.
-    Raises DataError if a file is missing, unreadable or wrong, or a label is too large.
+    Raises DataError if a file is missing, unreadable or wrong, or cannot be downloaded, or if a
+    label is too large, or validation_size is.
     """
     if fake_data:
         return Datasets(*[DataSet([], [], True, one_hot, dtype, seed=seed) for _ in range(3)])
@@ -298,8 +300,8 @@ def _naming(path):
     try:
         yield
     except (OSError, EOFError, ValueError, zlib.error) as error:  # only ValueErrors are ours
-        problem = error if isinstance(error, ValueError) else f'cannot be read ({error})'
-        raise DataError(f'{path}: {problem}; delete the file to download it again') from error
+        why = error if isinstance(error, ValueError) else f'cannot be read ({error})'
+        raise DataError(f'{path}: {why}; replace it, or delete it to get MNIST again') from error
 
 
 def _find(train_dir, name):

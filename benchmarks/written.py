@@ -110,7 +110,7 @@ def main():
         x = tf.placeholder(tf.float32, [None, digit.FORM, digit.FORM, 1])
         y = mnist_lenet5_forward.forward(x, False, None)
         ema = tf.train.ExponentialMovingAverage(mnist_lenet5_backward.MOVING_AVERAGE_DECAY)
-        ckpt = checkpoints.get_checkpoint_state(args.model_dir)
+        ckpt = checkpoints.get_checkpoint_state(args.model_dir) or sys.exit('train first')
         checkpoints.restore(tf.train.Saver(ema.variables_to_restore()), sess, ckpt)
 
         def read(digits):

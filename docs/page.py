@@ -42,7 +42,7 @@ pen.dispatchEvent(new PointerEvent('pointerup', at(arguments[0].pop())));
 
 
 def main():
-    model = sys.argv[1]
+    model = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
     driver = browser.chromium('hide-scrollbars') or sys.exit('needs Chromium with chromedriver')
     flags = '--no_browser', '--port', PORT, '--model_dir', model
     app = subprocess.Popen([*APP, *flags], stderr=subprocess.PIPE, encoding='utf-8')

@@ -75,7 +75,7 @@ def parse_testing(interval, model_dir):
 
 
 def launch(main, niceness=0):
-    """Ends the process with the result of main(). An error with exit_status or errno becomes a line.
+    """Ends the process with the result of main(). An error with exit_status or errno is one line.
 
     niceness: how far to lower the priority. In a notebook or at a prompt, only returns the status.
     """

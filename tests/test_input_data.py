@@ -200,4 +200,4 @@ def test_bad_file(tmp_path, name, content, problem):
     (tmp_path / name.replace('.gz', '')).unlink()
     write(tmp_path, {name: content})
     error = refused(problem, tmp_path)
-    assert error.startswith(f'{tmp_path / name}: ') and '; delete' in error
+    assert error.startswith(f'{tmp_path / name}: ') and 'or delete it' in error
