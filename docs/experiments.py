@@ -108,7 +108,7 @@ def draw(results):
     plt.rcParams.update({'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False})
     figure = plt.figure(figsize=(9, 4.4 + 2 * lines), constrained_layout=True)
     upper, lower = figure.subfigures(2, 1, height_ratios=(2 * lines, 4.4))
-    upper.suptitle('Test accuracy during the training. Grey: the baseline. Blue: with one change')
+    upper.suptitle('Test accuracy over the steps of a training. Grey: the baseline. Blue: with one change')
     for i, row in enumerate(panels):
         axes = upper.add_subplot(lines, 4, i + 1)
         for name, colour, width in ('baseline', GREY, 3), (row, BLUE, 1.2):
@@ -116,7 +116,7 @@ def draw(results):
                 axes.plot(run['tested'], errors(run['accuracy']), color=colour, linewidth=width)
         axes.set_title(PANELS[row], fontsize=9, color=BLUE, loc='left')
         scale(axes, 'y', 1.5, 92)
-        axes.set_xticks([0, 3000, 6000], ['0', '3,000', '6,000 steps'])
+        axes.set_xticks([0, 3000, 6000], ['0', '3,000', '6,000'])
         axes.grid(alpha=0.3)
         axes.label_outer()
     lower.suptitle('Accuracy after 6,000 steps: a dot for each seed')
