@@ -301,7 +301,7 @@ def _naming(path):
         yield
     except (OSError, EOFError, ValueError, zlib.error) as error:  # only ValueErrors are ours
         why = error if isinstance(error, ValueError) else f'cannot be read ({error})'
-        raise DataError(f'{path}: {why}; replace it, or delete it to get MNIST again') from error
+        raise DataError(f'{path}: {why}; replace it, or delete it to download it again') from error
 
 
 def _find(train_dir, name):

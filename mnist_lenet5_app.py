@@ -100,16 +100,15 @@ def serve(newest, port, browser):
 
 
 def parse_args():
-    """Returns the flags: pictures (paths), model_dir, layers (a path or None), port, no_browser.
-    Raises PackageError.
-    """
+    """Returns the flags: pictures, model_dir, layers, port, no_browser. Raises PackageError."""
+    path = command_line.path
     description = 'Reads your own handwriting, with the checkpoint of your own training.'
     model_dir = mnist_lenet5_backward.MODEL_SAVE_PATH
     parser = command_line.new_parser(description, model_dir, has_data=False)
     text = 'of one digit each (PNG, JPEG, HEIC, ...), or a folder. Without any, a page to draw on'
-    parser.add_argument('pictures', nargs='*', metavar='PICTURE', help=text)
+    parser.add_argument('pictures', type=path, nargs='*', metavar='PICTURE', help=text)
     text = 'draw what the network sees in the one picture, layer by layer'
-    parser.add_argument('--layers', type=command_line.png_path, metavar='FILE.png', help=text)
+    parser.add_argument('--layers', type=lambda f: path(f, '.png'), metavar='FILE.png', help=text)
     text = 'of the page, on 127.0.0.1 (%(default)s)'
     parser.add_argument('--port', type=int, default=PORT, metavar='N', help=text)
     parser.add_argument('--no_browser', action='store_true', help='do not open the page')

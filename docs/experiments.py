@@ -108,7 +108,8 @@ def draw(results):
     plt.rcParams.update({'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False})
     figure = plt.figure(figsize=(9, 4.4 + 2 * lines), constrained_layout=True)
     upper, lower = figure.subfigures(2, 1, height_ratios=(2 * lines, 4.4))
-    upper.suptitle('Test accuracy over the steps of a training. Grey: the baseline. Blue: with one change')
+    title = 'Test accuracy over the steps of a training. Grey: the baseline. Blue: with one change'
+    upper.suptitle(title)
     for i, row in enumerate(panels):
         axes = upper.add_subplot(lines, 4, i + 1)
         for name, colour, width in ('baseline', GREY, 3), (row, BLUE, 1.2):

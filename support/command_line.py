@@ -17,10 +17,10 @@ def new_parser(description, model_dir, has_data=True):
     """Returns an argparse parser with --model_dir and, if `has_data`, --data_dir."""
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     text = 'the checkpoints (%(default)s)'
-    parser.add_argument('--model_dir', default=model_dir, metavar='DIR', help=text)
+    parser.add_argument('--model_dir', type=path, default=model_dir, metavar='DIR', help=text)
     if has_data:
         text = 'the MNIST files, downloaded if missing (./data/)'
-        parser.add_argument('--data_dir', metavar='DIR', help=text)
+        parser.add_argument('--data_dir', type=path, metavar='DIR', help=text)
     return parser
 
 
@@ -33,10 +33,10 @@ def arguments():
     return [arg for before, arg in pairs if not (is_kernels(arg) or before in ('-f', '--f'))]
 
 
-def png_path(name):
-    """Returns a PNG file's name, for argparse's `type`. Refuses another ending."""
-    if not name.lower().endswith('.png'):
-        raise argparse.ArgumentTypeError('must end in .png')
+def path(name, ending=''):
+    """Returns a file's or folder's name, for argparse's `type`. Refuses '' and another ending."""
+    if not name or not name.lower().endswith(ending):
+        raise argparse.ArgumentTypeError(f'must end in {ending}' if ending else 'must not be empty')
     return name
 
 
@@ -66,7 +66,7 @@ def parse_testing(interval, model_dir):
     parser.add_argument('--wait', action='store_true', help='wait for a first checkpoint')
     parser.add_argument('--once', action='store_true', help='test the current checkpoint, then end')
     text = 'draw the misread digits, at most 16 for each pair of classes; implies --once'
-    parser.add_argument('--mistakes', type=png_path, metavar='FILE.png', help=text)
+    parser.add_argument('--mistakes', type=lambda f: path(f, '.png'), metavar='FILE.png', help=text)
     args = parser.parse_args(arguments())
     if not 0 <= args.interval <= 86400:
         parser.error('argument --interval: must be from 0 to 86400 seconds')

@@ -77,6 +77,8 @@ def write(path, content):
     try:
         with open(path + TEMPORARY, 'wb') as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(path + TEMPORARY, path)
     except OSError as error:
         remove([path + TEMPORARY])

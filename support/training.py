@@ -45,11 +45,9 @@ class Run:
         """
         checkpoints.check_current_exists(model_dir)
         self.seed = checkpoints.choose_seed(model_dir, default_seed, seed)
-        self.end = None
         self._manager = checkpoints.Manager(model_dir, name, self.seed)
-        self._saver = self._global_step = self._learning_rate = self._finite = None
-        self._sess, self._signals, self._curves = None, [], None
-        self._counts = True  # whether global_step counts the steps
+        self.end = self._sess = self._curves = self._global_step = self._finite = None
+        self._signals, self._counts = [], True  # whether global_step counts the steps
 
     @contextlib.contextmanager
     def session(self, saver, global_step, learning_rate, config=None):

@@ -98,6 +98,8 @@ def test_a_kernels_own_arguments_are_passed_over(monkeypatch):
         (mnist_lenet5_test, '--interval nan', 'error: --interval'),
         (mnist_lenet5_test, '--interval 86401', 'error: --interval'),
         (mnist_lenet5_test, '--mistakes m.jpg', 'error: --mistakes'),
+        (mnist_lenet5_test, '--model_dir=', 'error: --model_dir empty'),
+        (mnist_lenet5_backward, '--data_dir=', 'error: --data_dir empty'),
         (mnist_lenet5_backward, '--help', '(50000) (./model/) (./data/)'),
         (mnist_lenet5_test, '--help', '(5)'),
     ],

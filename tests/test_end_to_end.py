@@ -211,7 +211,6 @@ def test_errors_are_one_line(train_small, main, monkeypatch, script, prepare, fl
     main('backward', '--model_dir', 'model', '--steps', '1')
     main.prepared = prepare and prepare()  # a lock, until the end
     monkeypatch.setattr(checkpoints, 'PAUSES', ())
-    monkeypatch.setattr(watching, 'LOOK_SECS', watching.GRACE_SECS)
     monkeypatch.setattr(watching, 'time', SimpleNamespace(sleep=bool))
     monkeypatch.setattr(training, 'BFLOAT16', 'an_option_that_is_not_there')
     if 'step' in name:

@@ -107,12 +107,13 @@ def test_a_file_system_without_locks(path, locks, monkeypatch):
     locks[0].release()
 
 
-def test_write(tmp_path, path, monkeypatch):
+@pytest.mark.parametrize('call', ['fsync', 'replace'])
+def test_write(tmp_path, path, monkeypatch, call):
     """A write that fails names the file and leaves it as before, and nothing else."""
     for content in b'one\n', b'two\n':
         files.write(path, content)
     assert (os.listdir(str(tmp_path)), files.read(path)) == (['lock'], b'two\n')
-    monkeypatch.setattr(os, 'replace', Mock(side_effect=OSError(errno.ENOSPC, 'full')))
+    monkeypatch.setattr(os, call, Mock(side_effect=OSError(errno.ENOSPC, 'full')))
     files.write(path, b'two\n')
     with pytest.raises(OSError, match='Errno %d. full' % errno.ENOSPC) as caught:
         files.write(path, b'three')

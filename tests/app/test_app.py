@@ -81,7 +81,7 @@ def test_files(run, trained, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'line',
     ['--layers x.png', '--layers x.png a.png b.png', '--layers x.jpg a.png', '--model_dir', '--no']
-    + ['--port 0', '--port 65536', '--port x', '--help', '--layers x.png *.png'],
+    + ['--port 0', '--port 65536', '--port x', '--help', '""', 'a.png ""', '--layers x.png *.png'],
 )
 def test_usage(line, monkeypatch, capsys):
     monkeypatch.chdir(os.path.join(ROOT, 'docs'))  # which has several pictures
