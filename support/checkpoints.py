@@ -71,7 +71,7 @@ def check_current_exists(model_dir):
     """Raises CheckpointError if the current checkpoint is neither in the folder nor in the list."""
     path, saved = os.path.join(model_dir, 'checkpoint'), newest_first(model_dir)
     if os.path.exists(path + '.txt'):  # as Notepad makes it
-        console.say(f'{path}.txt: is not read; to use this file, rename it to `checkpoint`')
+        console.say(f'{path}.txt: is not read; to use this file, replace `checkpoint` with it')
     ckpt = get_checkpoint_state(model_dir) or CheckpointState()
     current, listed = os.path.basename(ckpt.model_checkpoint_path), ckpt.all_model_checkpoint_paths
     if current and saved and ckpt.model_checkpoint_path not in [*saved, *listed]:

@@ -361,7 +361,7 @@ def test_a_typing_error(folder, capsys):
     said(capsys, 'mnist_model-2.index is missing', 'mnist_model-10 instead')
     folder['checkpoint.txt'].write_text('model_checkpoint_path: "x"', encoding='utf-8')
     checkpoints.check_current_exists(str(folder.path))
-    said(capsys, folder['checkpoint.txt'], 'rename')  # Notepad likes to make it
+    said(capsys, folder['checkpoint.txt'], 'replace')  # Notepad likes to make it
     folder.edit('"mnist_model-2"', r'"\000"')
     assert folder.restore() == 'mnist_model-10'
 

@@ -1,5 +1,6 @@
 """docs/using.md: its code, exactly as it stands there, gives the network's logits."""
 
+import codeop
 import os
 import re
 import shutil
@@ -85,6 +86,17 @@ def test_a_frame(names):
     exec(FRAME, names)
     expected = reference.logits(names['levels'][np.newaxis, ..., np.newaxis], SHADOWS)
     np.testing.assert_allclose(names['logits'], expected, rtol=1e-3, atol=1e-2)
+
+
+def test_one_can_paste_the_code_into_a_prompt():
+    """Before Python 3.13, an empty line must end an indented block."""
+    for block in READ, WEIGHTS, FRAME, EXPORT, SAVED_MODEL, TFLITE, ONNX, META, IMPORT:
+        typed = []
+        for line in [*block.splitlines(), '']:
+            typed.append(line)
+            if codeop.compile_command('\n'.join(typed)):  # raises SyntaxError
+                typed = []
+        assert not typed
 
 
 def test_the_code_is_the_same_in_both_languages():
