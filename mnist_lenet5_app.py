@@ -41,7 +41,7 @@ def app(paths, layers_path=None, port=PORT, browser=True):
     """Prints what the network reads on the pictures at `paths`; without any, serves the page.
 
     Returns the exit status. layers_path: the file for a picture of the layers, a path or None.
-    Raises checkpoints.CheckpointError, layers.NetworkError and server.PortError.
+    Raises checkpoints.CheckpointError, layers.NetworkError, server.PortError and OSError.
     """
     with tf.Graph().as_default():
         x = tf.placeholder(
@@ -118,8 +118,8 @@ def parse_args():
         command = f'{sys.executable} -m pip install -r requirements-app.txt'
         raise PackageError(f'{problem}: {command}')
     args.pictures = photo.paths(args.pictures)
-    if args.layers is not None and len(args.pictures) != 1:
-        parser.error('argument --layers: needs one picture')
+    if args.layers is not None and (len(args.pictures) != 1 or args.layers in args.pictures):
+        parser.error('argument --layers: needs one picture, and another file to write')
     if not 1 <= args.port <= 65535:
         parser.error('argument --port: must be from 1 to 65535')
     return args

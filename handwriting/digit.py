@@ -233,7 +233,7 @@ def _of_one_thickness(black):
     more = (THICKNESS / BOX * size / 2 - half) / (1 - THICKNESS / BOX)
     if more > 0:
         return _cropped(ndimage.distance_transform_edt(~black) <= more)
-    core = ndimage.distance_transform_edt(~skeleton) <= half + more  # so that no stroke disappears
+    core = ndimage.distance_transform_edt(~skeleton) <= max(half + more, 0)  # no stroke disappears
     return _cropped(core | (depth > -more))
 
 

@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from . import console, files
 
 # on a Chinese Windows, TensorFlow cannot decode the system's message
-WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeDecodeError)
+WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeError)
 # the protobuf class of the file `checkpoint`, which TensorFlow does not export
 CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
 PAUSES = (0.1, 0.2, 0.4, 0.6, 0.7)  # seconds between the attempts to write
@@ -51,7 +51,7 @@ def get_checkpoint_state(model_dir):
         raise DamagedError(f'{path}: give permission to read it ({files.reason(error)})') from error
     paths = [written.model_checkpoint_path, *written.all_model_checkpoint_paths]
     current, *others = [os.path.join(model_dir, ntpath.basename(path)) for path in paths]
-    return CheckpointState(model_checkpoint_path=current, all_model_checkpoint_paths=others)
+    return CheckpointState(model_checkpoint_path=current or './', all_model_checkpoint_paths=others)
 
 
 def step_of(path):

@@ -75,13 +75,13 @@ def write(path, content):
     if read(path) == content:
         return
     try:
-        with open(path + TEMPORARY, 'wb') as file:
+        with open(f'{path}{TEMPORARY}', 'wb') as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(path + TEMPORARY, path)
+        os.replace(f'{path}{TEMPORARY}', path)
     except OSError as error:
-        remove([path + TEMPORARY])
+        remove([f'{path}{TEMPORARY}'])
         raise OSError(error.errno, error.strerror, path) from error
 
 

@@ -275,11 +275,13 @@ def test_damage(folder, name):
 
 
 @pytest.mark.parametrize('content', [b'', b'garbage', b'\xff\xfe'])
-def test_garbled_checkpoint_file(folder, content, capsys):
+def test_garbled_checkpoint_file(folder, content, capsys, monkeypatch):
     """The newest checkpoint is restored. The next save deletes none. None left is an error."""
     folder.save(*range(2, 12))
     folder['checkpoint'].write_bytes(content)
     assert folder.restore() == 'mnist_model-11'
+    monkeypatch.chdir(str(folder.path))
+    assert checkpoints.get_checkpoint_state('').model_checkpoint_path  # if '', nothing is restored
     said(capsys, folder.path, '`checkpoint`', 'mnist_model-11 instead')
     folder.save(12)
     assert folder.steps() == [7, 8, 9, 10, 11, 12] and listed(folder) == [12]

@@ -64,7 +64,7 @@ def test_photos(letters, monkeypatch):
     photos = input_data.DataSet(images, np.eye(10)[np.arange(20) % 10], dtype=np.uint8)
     mnist, sheet = SimpleNamespace(train=photos, test=photos), letters / 'mistakes.png'
     mnist_lenet5_backward.backward(mnist)
-    assert mnist_lenet5_test.test(mnist, once=True, mistakes=str(sheet)) <= 1
+    assert mnist_lenet5_test.test(mnist, once=True, mistakes=sheet) <= 1
     assert size(sheet.read_bytes()) == (11 * 132 + 4, 11 * 132 + 4)
     *_, event = curves(letters)
     (image,) = [value.image for value in event.summary.value if value.HasField('image')]

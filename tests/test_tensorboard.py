@@ -209,3 +209,9 @@ def test_what_cannot_be_written(tmp_path, monkeypatch, capsys, testing, method):
     monkeypatch.setattr(pictures, 'wrong', lambda *args: np.zeros((2, 2), np.uint8))
     with pytest.raises(ValueError):  # a bug of ours is no full disk
         draw(testing, 3)
+
+
+@pytest.mark.posix
+def test_a_folder_whose_name_is_not_utf_8(tmp_path, capfd):
+    draw(tensorboard.Testing(str(tmp_path / os.fsdecode('中'.encode('gbk'))), TEST_DATA), 1)
+    assert 'no more curves' in capfd.readouterr().err

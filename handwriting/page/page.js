@@ -100,10 +100,7 @@ function take(asked, answer) {
 }
 
 addEventListener('pointed', paintPointed);
-addEventListener('filled', event => {
-  showError('');
-  ask(toRead(), event.detail);
-});
+addEventListener('filled', event => { showError(''); ask(toRead(), event.detail); });
 addEventListener('refused', event => showError(words.errors[event.detail]));
 addEventListener('emptied', () => {
   cancel();
@@ -130,6 +127,7 @@ run({
   async lose() {
     showStatus('lost');
     dim('lost', true);
+    keepWeights({step: null});  // the next script may have other weights of the same step
     await new Promise(resolve => setTimeout(resolve, 1000));
     if (!wanted && toRead()) ask(toRead());
   },

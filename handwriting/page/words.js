@@ -14,7 +14,7 @@ export const WORDS = {
     foot: 'Undo: Ctrl Z · Clear: Esc · a photo: drop it, paste it (Ctrl V), or Photo … · in a layer the arrow keys move the pixel, + and − change the map',
     step: step => `reading by the checkpoint of step ${step}`,
     waiting: 'no checkpoint yet: this page waits for the training to save one',
-    lost: 'the script has ended; this page goes on when it is started again',
+    lost: 'the script has ended; start it again, and this page goes on',
     patch: (rows, columns) => `${rows} × ${columns} of the input`,
     kernel: 'kernel',
     products: n => `${n} products`,

@@ -80,7 +80,7 @@ def test_files(run, trained, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     'line',
-    ['--layers x.png', '--layers x.png a.png b.png', '--layers x.jpg a.png', '--model_dir', '--no']
+    ['--layers x.png', '--layers page.png page.png', '--layers x.jpg a.png', '--model_dir', '--no']
     + ['--port 0', '--port 65536', '--port x', '--help', '""', 'a.png ""', '--layers x.png *.png'],
 )
 def test_usage(line, monkeypatch, capsys):
@@ -324,8 +324,11 @@ def test_what_comes_and_goes_shows_without_a_reload(page, serving, tmp_path):
         wait_for(page, 'status', 'step %d' % step)
         until(lambda before=before: text(page, 'bars') != before, 'the drawing is read anew')
     dimmed = "return [$('answer'), $('sight')].map(e => getComputedStyle(e).opacity < 1)"
+    point = 'shown.pointAtBar(0); window.old = shown.weights; return !shown.needsWeights()'
+    until(lambda: browser.run(page, point), 'the weights')
     for is_lost in lose(page):
         assert browser.run(page, dimmed) == [is_lost] * 2  # it may answer an older drawing
+    until(lambda: browser.run(page, 'return !shown.needsWeights() && shown.weights !== old'), 'new')
     assert 'step 101' in text(page, 'status')
 
 

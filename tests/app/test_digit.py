@@ -108,6 +108,13 @@ def test_lines_have_one_thickness(width):
     assert module.digit(sheet).sum() / module.BOX == pytest.approx(2.5, abs=0.6)
 
 
+def test_filled_squares():
+    """Their skeleton may be one pixel, which no thinning removes."""
+    for side in range(31, 41):
+        square = np.zeros((side, side), np.uint8)
+        assert module.digit(np.pad(square, 99, 'constant', constant_values=255)).max() > 0.9
+
+
 @pytest.mark.parametrize('margin', [0, 1, 6])
 def test_a_figure_cut_out_closely(read, margin):
     parts = []
