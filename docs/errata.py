@@ -127,7 +127,7 @@ def capital_letters():
 
 
 @entry(5)
-def dropout_second_argument():
+def dropout():
     x = tf.ones([100000])
 
     def dropped(result):
@@ -138,6 +138,12 @@ def dropout_second_argument():
     assert dropped(tensorflow.nn.dropout(x, 0.9)) == (0.9 if two else 0.1)
     assert dropped(tf.nn.dropout(x, 0.5)) == dropped(tensorflow.nn.dropout(x, 0.5)) == 0.5
     assert dropped(tf.nn.dropout(x, rate=0.9)) == dropped(tensorflow.nn.dropout(x, rate=0.9)) == 0.9
+    shapes = []
+    for train in True, False:
+        with tf.Graph().as_default():
+            lecture.forward(tf.zeros([100, 28, 28, 1]), train, None)
+            shapes.append([v.shape.as_list() for v in tf.trainable_variables()])
+    assert shapes[0] == shapes[1]  # of the parameters
 
 
 @entry(6)

@@ -91,12 +91,10 @@ def test_a_frame(names):
 def test_one_can_paste_the_code_into_a_prompt():
     """Before Python 3.13, an empty line must end an indented block."""
     for block in READ, WEIGHTS, FRAME, EXPORT, SAVED_MODEL, TFLITE, ONNX, META, IMPORT:
-        typed = []
-        for line in [*block.splitlines(), '']:
-            typed.append(line)
-            if codeop.compile_command('\n'.join(typed)):  # raises SyntaxError
-                typed = []
-        assert not typed
+        typed = ''
+        for line in block.split('\n'):
+            typed += '\n' + line
+            typed = '' if codeop.compile_command(typed) else typed  # raises SyntaxError
 
 
 def test_the_code_is_the_same_in_both_languages():
