@@ -82,9 +82,9 @@ class DataSet:
         if reshape and not fake_data:
             images = images.reshape(len(images), np.prod(images.shape[1:], dtype=int))
         self.one_hot = one_hot
-        self._stored = images
+        self._stored = np.array(images)  # a program may change its own array later
         self._to_scale = dtype == np.float32 and not fake_data
-        self._labels = labels
+        self._labels = np.array(labels)
         self._num_examples = 10000 if fake_data else len(images)
         self._seed = seed
         self._order = np.arange(0)  # the numbers of the examples, in the order of this epoch
@@ -152,7 +152,7 @@ class DataSet:
         """Draws a new order. With a seed, the order depends on the seed and the epoch only."""
         random = np.random
         if self._seed is not None:
-            random = np.random.RandomState([self._seed, self._epochs_completed])
+            random = np.random.RandomState([self._seed % 2**32, self._epochs_completed])
         self._order = random.permutation(self._num_examples)
 
 
@@ -170,11 +170,10 @@ def read_data_sets(
 ):
     """Reads the four IDX files in `train_dir`, gzipped or not. Downloads missing files.
 
-    With `fallback`, and without a source_url of another data set, another folder may replace
-    `train_dir`. A line on stderr names that folder:
+    With `fallback`, and without a source_url of another data set, another folder replaces a
+    `train_dir` without IDX files. A line on stderr names that folder:
     - if there is no `train_dir`, the folder of this name beside this module, if complete
-    - a folder data/ with MNIST, in the working folder or beside this module, if `train_dir` has
-      no IDX files and the download fails
+    - else a folder data/ with MNIST, in the working folder or beside this module
 
     fake_data: read nothing. The DataSets then serve only next_batch(n, fake_data=True).
     one_hot: labels are [n, num_classes] float64 instead of class numbers [n] uint8.
@@ -197,16 +196,9 @@ def read_data_sets(
     # TensorFlow 1 programs name yann.lecun.com, which no longer offers the files
     is_mnist = source_url in ('', None, DEFAULT_SOURCE_URL) or '//yann.lecun.com/' in source_url
     if is_mnist and fallback:
-        train_dir = _here_or_beside(train_dir)
+        train_dir = _here_or_elsewhere(train_dir)
     is_new = not os.path.exists(train_dir)
-    try:
-        _download_missing(train_dir, source_url, is_mnist)
-    except DataError:
-        folder = is_mnist and fallback and _folder_with_mnist()
-        if not folder or _idx_files(train_dir):
-            raise
-        _say(f'cannot download MNIST to {os.path.abspath(train_dir)}; reading {folder}\n')
-        train_dir = folder
+    _download_missing(train_dir, source_url, is_mnist)
     if is_new and is_mnist and not fallback:
         _say(f'made {os.path.abspath(train_dir)} and downloaded MNIST into it\n')
     images, labels = _read_pair(train_dir, 'train', num_classes)
@@ -249,13 +241,16 @@ def dense_to_one_hot(labels_dense, num_classes):
     return np.eye(num_classes)[np.ravel(labels_dense)]
 
 
-def _here_or_beside(train_dir):
-    """Returns `train_dir`, or, if it is missing, a complete folder of its name beside this file."""
-    beside = os.path.abspath(os.path.join(os.path.dirname(__file__), train_dir))
-    if os.path.exists(train_dir) or not all(_find(beside, name) for name in MNIST_MD5):
+def _here_or_elsewhere(train_dir):
+    """Returns `train_dir`, or, if it has no IDX files, another folder that needs no download."""
+    if _idx_files(train_dir):
         return train_dir
-    _say(f'{train_dir} is not in {os.getcwd()}; reading {beside}\n')
-    return beside
+    beside = os.path.abspath(os.path.join(os.path.dirname(__file__), train_dir))
+    is_beside = not os.path.exists(train_dir) and all(_find(beside, name) for name in MNIST_MD5)
+    folder = beside if is_beside else _folder_with_mnist()
+    if folder:
+        _say(f'{os.path.abspath(train_dir)} has no data; reading {folder}\n')
+    return folder or train_dir
 
 
 def _folder_with_mnist():
@@ -391,13 +386,14 @@ def _download(name, source_url, is_mnist, problem):
 def _fetch(url):
     """Returns the bytes at `url`, and counts them on stderr."""
     content = b''
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECS) as response:
-        try:
+    _say(f'downloading {url}')
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECS) as response:
             for chunk in iter(lambda: response.read(1 << 20), b''):
                 content += chunk
                 _say(f'\rdownloading {url}: {len(content) / 1e6:.1f} MB')
-        finally:
-            _say('\n')
+    finally:
+        _say('\n')
     return content
 
 
@@ -417,5 +413,5 @@ def _write_in_one_step(path, content):
         remedy = 'use another folder, or make room'
         raise DataError(f'{path}: cannot be written ({error.strerror}); {remedy}') from error
     finally:
-        if os.path.exists(partial):
+        with contextlib.suppress(OSError):  # a virus scanner may keep it open
             os.remove(partial)

@@ -162,15 +162,16 @@ def test_without_a_network(serve, tmp_path, monkeypatch, capsys, place):
     write(here, {})
     monkeypatch.chdir(str(here))
     monkeypatch.setattr(input_data, '__file__', str(tmp_path / 'module' / 'input_data.py'))
-    monkeypatch.setattr(input_data, 'MIRRORS', (DOWN,))
+    url, asked = serve('not found')
+    monkeypatch.setattr(input_data, 'MIRRORS', (url,))
     for files in OTHER_GZIPPED, GZIPPED:
         refused('MNIST_data', 'MNIST_data/')
         write(data, files)
-    capsys.readouterr()
     refused('MNIST_data', 'MNIST_data/', fallback=False)  # the user named the folder
+    capsys.readouterr(), asked.clear()
     assert input_data.read_data_sets('MNIST_data/').test.num_examples == 10
     out, err = capsys.readouterr()
-    assert not out and err.count('\n') == 1
+    assert not out and err.count('\n') == 1 and not asked
     assert str(here / 'MNIST_data') in err and str(data) in err
     refused('MNIST_data', 'MNIST_data/', source_url=DOWN + 'fashion/')
     write(here / 'MNIST_data', {NAMES[0]: GZIPPED[NAMES[0]]})

@@ -124,7 +124,9 @@ def test_more_classes(tmp_path):
 def numbers(n, seed=0):
     """A data set of the numbers 0 to n - 1. Its labels are ten times as large."""
     images = np.arange(n)
-    return input_data.DataSet(images, images * 10, dtype=np.uint8, reshape=False, seed=seed)
+    data = input_data.DataSet(images, images * 10, dtype=np.uint8, reshape=False, seed=seed)
+    images[:] = -1  # a program may use its array again
+    return data
 
 
 def test_next_batch():
@@ -155,7 +157,7 @@ def test_seek():
     for position in range(50):
         resumed = numbers(10, seed=None)
         resumed.next_batch(7)
-        resumed.seek(position, 5)
+        resumed.seek(position, 5 - 2**32)  # TensorFlow's reader takes any integer, too
         follows = np.concatenate([resumed.next_batch(1)[0] for _ in range(10)])
         assert follows.tolist() == served[position : position + 10].tolist()
     resumed.seek(10**10, 5)  # a shuffle for each epoch would take an hour
