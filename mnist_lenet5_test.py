@@ -117,4 +117,5 @@ def main():
 
 
 if __name__ == '__main__':
-    command_line.launch(main, niceness=19)  # low priority: a running training goes first
+    # low priority: a running training goes first; Ctrl-C may interrupt a test at any place
+    command_line.launch(main, niceness=19, at_once=False)

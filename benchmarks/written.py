@@ -81,6 +81,8 @@ def read_mnist(read, n):
 
 def read_pictures(read, folder):
     paths = sorted(glob.glob(os.path.join(glob.escape(folder), '*[0-9].*')))
+    if not paths:
+        sys.exit(f'{folder}: no picture whose name ends in its digit')
     labels, answers = [path.split('.')[-2][-1] for path in paths], {}
     for prepare in lecture, tutorial, digit.digit:
         made = [

@@ -57,7 +57,7 @@ class NewestCheckpoint:
                 self._take_new()
         except checkpoints.CheckpointError as error:
             problem = str(error)
-        except OSError as error:  # somebody moves the folder, for example
+        except (OSError, tf.errors.OpError) as error:  # somebody moves the folder, for example
             problem = f'{self._model_dir}: cannot be read ({files.reason(error)})'
         if problem and problem != self._problem:
             console.say(f'error: {problem}')

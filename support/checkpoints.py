@@ -235,7 +235,8 @@ class Manager:
         if not last or new not in newest_first(self.folder):
             raise OSError('somebody deletes the files in it')
         # a second Saver in this folder replaces the list by its own
-        listed = filter(self._files, [*self._listed, *last.all_model_checkpoint_paths])
+        there = {path.rsplit('.', 1)[0] for path in self._files()}
+        listed = filter(there.__contains__, [*self._listed, *last.all_model_checkpoint_paths])
         number = saver.as_saver_def().max_to_keep
         kept, old = rotate(listed, last.model_checkpoint_path, new, number, self._name)
         # a checkpoint that cannot be deleted stays listed, for the next save
@@ -244,7 +245,7 @@ class Manager:
         state = CheckpointState(model_checkpoint_path=names[-1], all_model_checkpoint_paths=names)
         files.write(os.path.join(self.folder, 'checkpoint'), str(state).encode())
 
-    def _files(self, path):
-        """Returns the paths of a checkpoint's files."""
-        name = re.escape(os.path.basename(path))
+    def _files(self, path=None):
+        """Returns the paths of a checkpoint's files, or of the files of all checkpoints."""
+        name = re.escape(os.path.basename(path)) if path else '.+'
         return files.matching(self.folder, name + r'\.(data-\d+-of-\d+|index|meta)')

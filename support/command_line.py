@@ -19,8 +19,7 @@ def new_parser(description, model_dir, has_data=True):
     text = 'the checkpoints (%(default)s)'
     parser.add_argument('--model_dir', type=path, default=model_dir, metavar='DIR', help=text)
     if has_data:
-        text = 'the MNIST files, downloaded if missing (./data/)'
-        parser.add_argument('--data_dir', type=path, metavar='DIR', help=text)
+        parser.add_argument('--data_dir', type=path, metavar='DIR', help='of MNIST (./data/)')
     return parser
 
 
@@ -47,8 +46,7 @@ def parse_training(steps, model_dir, seed):
     parser.add_argument('--steps', type=int, default=int(steps), metavar='N', help=text)
     text = f'decides all random numbers (the seed of the resumed training, or {seed})'
     parser.add_argument('--seed', type=int, metavar='N', help=text)
-    text = 'multiply 16-bit numbers: faster on processors with AMX (docs/speed.md)'
-    parser.add_argument('--bfloat16', action='store_true', help=text)
+    parser.add_argument('--bfloat16', action='store_true', help='see docs/speed.md')
     args = parser.parse_args(arguments())
     if args.steps < 1:
         parser.error('argument --steps: must be at least 1')
@@ -74,16 +72,17 @@ def parse_testing(interval, model_dir):
     return args
 
 
-def launch(main, niceness=0):
+def launch(main, niceness=0, at_once=True):
     """Ends the process with the result of main(). An error with exit_status or errno is one line.
 
-    niceness: how far to lower the priority. In a notebook or at a prompt, only returns the status.
+    niceness: how far to lower the priority. at_once: whether Ctrl-C ends the process at once,
+    because TensorFlow may swallow a KeyboardInterrupt and go on with another graph.
+    In a notebook or at a prompt, only returns the status.
     """
     is_ours = not hasattr(sys, 'ps1')
     if is_ours and hasattr(os, 'nice'):  # not on Windows
         os.nice(niceness)
-    # Ctrl-C ends at once: TensorFlow may swallow a KeyboardInterrupt and go on with another graph
-    if is_ours and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    if at_once and is_ours and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     status = 1
     try:
@@ -93,6 +92,8 @@ def launch(main, niceness=0):
             raise
         say(f'error: {error.filename or "stdout"}: cannot be used ({error.strerror})')
     except BaseException as error:
+        if is_ours and type(error) is KeyboardInterrupt:  # not our Interrupted
+            sys.exit(130)
         if not hasattr(error, 'exit_status'):
             raise
         status = error.exit_status

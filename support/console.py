@@ -20,7 +20,7 @@ def say(line, end='\n'):
     """Writes a line to stderr, over the progress line. With end='\\r' it is a progress line."""
     if not sys.stderr:  # under pythonw; print(file=None) would write to stdout
         return
-    if sys.stderr.isatty():
+    if getattr(sys.stderr, 'isatty', bool)():
         width = shutil.get_terminal_size().columns - 1  # a line of full width would wrap
         with contextlib.suppress(OSError):  # the width above is stdout's, which may be a file
             width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
@@ -34,7 +34,7 @@ def live_range(start, end, length):
     recent = collections.deque([(time.perf_counter(), start)], maxlen=50)  # of the last ten seconds
     for step in range(start, end):
         now = time.perf_counter()
-        if now - recent[-1][0] >= PROGRESS_SECS and sys.stderr and sys.stderr.isatty():
+        if now - recent[-1][0] >= PROGRESS_SECS and getattr(sys.stderr, 'isatty', bool)():
             speed = (step - recent[0][1]) / (now - recent[0][0])
             recent.append((now, step))
             part, left = 100 * (step - end + length) // length, int((end - step) / speed)

@@ -40,9 +40,7 @@ class Run:
     """One training. The method `steps` sets `end`, the last step: the next multiple of `length`."""
 
     def __init__(self, model_dir, name, default_seed, seed=None):
-        """seed: overrides the seed stored in model_dir. Without either, a new training uses
-        default_seed. Raises CheckpointError.
-        """
+        """seed: overrides the stored seed; default_seed: without either. Raises CheckpointError."""
         checkpoints.check_current_exists(model_dir)
         self.seed = checkpoints.choose_seed(model_dir, default_seed, seed)
         self._manager = checkpoints.Manager(model_dir, name, self.seed)

@@ -84,5 +84,4 @@ def train_step(x, labels, parameters, shadows, step, decay_steps):
     parameters = [p - learning_rate * g for p, g in zip(parameters, gradients)]
     n = step + 1
     decay = min(0.99, (1 + n) / (10 + n))
-    shadows = [decay * s + (1 - decay) * p for s, p in zip(shadows, parameters)]
-    return loss, parameters, shadows
+    return loss, parameters, [decay * s + (1 - decay) * p for s, p in zip(shadows, parameters)]

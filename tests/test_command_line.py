@@ -55,15 +55,17 @@ def test_an_error_is_a_line_and_a_status(capsys, monkeypatch, error, status, lin
 
 
 @pytest.mark.posix
+@pytest.mark.parametrize('at_once', [True, False])
 @pytest.mark.parametrize('handler', [signal.default_int_handler, signal.SIG_IGN])
-def test_ctrl_c_ends_the_process(monkeypatch, handler):
+def test_ctrl_c_ends_the_process(monkeypatch, handler, at_once):
     """TensorFlow would swallow a KeyboardInterrupt. A background job ignores Ctrl-C."""
     ended = []
     monkeypatch.setattr(os, '_exit', ended.append)
     signal.signal(signal.SIGINT, handler)
-    with pytest.raises(SystemExit):
-        command_line.launch(send(signal.SIGINT))
-    assert ended == ([] if handler == signal.SIG_IGN else [130])
+    with pytest.raises(SystemExit) as caught:
+        command_line.launch(send(signal.SIGINT), at_once=at_once)
+    assert ended == ([] if handler == signal.SIG_IGN or not at_once else [130])
+    assert ended or (caught.value.code == 130) == (handler != signal.SIG_IGN)
 
 
 @pytest.mark.posix

@@ -82,7 +82,12 @@ def test_the_width_is_that_of_stderr(monkeypatch):
     os.close(master)
 
 
-@pytest.mark.parametrize('stderr, said', [(io.StringIO(), 'a line\n'), (None, ''), (Gone(), '')])
+LEAST = SimpleNamespace(write=len, flush=str, getvalue=str)  # a stream as programs write their own
+
+
+@pytest.mark.parametrize(
+    'stderr, said', [(io.StringIO(), 'a line\n'), (None, ''), (Gone(), ''), (LEAST, '')]
+)
 def test_no_terminal_no_line(monkeypatch, capsys, clock, stderr, said):
     """pythonw has no stderr, and print would take None for stdout."""
     monkeypatch.setattr(sys, 'stderr', stderr)

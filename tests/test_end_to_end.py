@@ -96,8 +96,7 @@ def test_train_watch_interrupt_resume_and_run_again(start, main, tmp_path):
     assert 1 <= stopped < 60
 
     status, lines, err = main('backward', '--steps', '60')
-    begin = 'from step %d to step 60' % stopped
-    assert status == 0 and [line for line in err if begin in line]
+    assert status == 0 and 'from step %d to step 60' % stopped in '\n'.join(err)
     assert_lines(printed + lines, TRAIN_LINE, [1, 60])
 
     lines = []

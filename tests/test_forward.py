@@ -37,8 +37,7 @@ def test_logits_loss_and_gradients():
     assert y.shape.as_list() == [None, 10] and len(terms) == 4
     ce = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=y, labels=labels)
     loss = tf.reduce_mean(ce) + tf.add_n(terms)
-    fetches = y, loss, tf.gradients(loss, variables)
-    logits, loss, gradients = run(fetches, parameters, {x: images})
+    logits, loss, gradients = run((y, loss, tf.gradients(loss, variables)), parameters, {x: images})
     expected = reference.logits(images, parameters)
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
     expected_loss, expected_gradients = reference.loss_and_gradients(images, labels, parameters)

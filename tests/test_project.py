@@ -53,8 +53,7 @@ def test_nothing_imports_upwards():
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason='needs sys.stdlib_module_names')
 def test_input_data_can_be_copied_alone():
-    found = set(imports(os.path.join(ROOT, 'input_data.py')))
-    assert found - sys.stdlib_module_names == {'numpy'}
+    assert set(imports(os.path.join(ROOT, 'input_data.py'))) - sys.stdlib_module_names == {'numpy'}
 
 
 def test_settings_are_made_before_tensorflow_is_imported(monkeypatch):

@@ -57,7 +57,7 @@ function showPixel({layer: name, map, row, column}) {
   else {
     const four = [0, 1, 2, 3].map(i => valueAt(below, map, 2 * row + (i >> 1), 2 * column + i % 2));
     const most = four.indexOf(value);
-    addTable('', below, four.map(fixed), 2, 'level', layers[below].most)[most].classList.add('most');
+    addTable('', below, four.map(fixed), 2, 'level', (layers[below] || {most: 1}).most)[most].classList.add('most');
     $('total').append(words.largest(below), bold(minus(fixed(value))));
     if (network.sources[below] === 'input' || !explained(below)) return;
     $('total').append(' = ');

@@ -437,8 +437,7 @@ def test_sums(page, serving):
         assert len(page.find_elements('css selector', '#layers i')) == 21  # the twenty in fc1
     # by keys and pointer, and no request is made for it
     browser.run(page, "shown.point('conv1', 0, 14, 14); performance.clearResourceTimings()")
-    keys = [*[Keys.ARROW_UP] * 2, '+', *[Keys.ARROW_LEFT] * 3]
-    page.find_element('id', 'conv1').send_keys(*keys)
+    page.find_element('id', 'conv1').send_keys(2 * Keys.ARROW_UP, '+', 3 * Keys.ARROW_LEFT)
     assert text(page, 'total').startswith('row 13, column 12: 25 products + bias ')
     assert text(page, 'mapnumber') == 'map 2'
     page.find_element('id', 'pool2').send_keys(Keys.ARROW_RIGHT)

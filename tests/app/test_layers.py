@@ -33,8 +33,7 @@ def changed(x, size=5, function=tf.nn.relu, add=biased, neurons=(512,), classes=
         below = lenet.max_pool_2x2(function(add(lenet.conv2d(below, w))))
     below = tf.reshape(below, [-1, int(np.prod(below.shape.as_list()[1:]))])
     for n in [*neurons, classes]:
-        w = lenet.get_weight([int(below.shape[1]), n], None)
-        logits = add(tf.matmul(below, w))
+        logits = add(tf.matmul(below, lenet.get_weight([int(below.shape[1]), n], None)))
         below = function(logits)
     return logits
 

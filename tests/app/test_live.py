@@ -24,8 +24,7 @@ def live_of(model, save=False):
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None, 28, 28, 1])
         network = layers.Network(x, mnist_lenet5_forward.forward(x, False, None))
-        ema = tf.train.ExponentialMovingAverage(0.99)
-        saver = tf.train.Saver(ema.variables_to_restore())
+        saver = tf.train.Saver(tf.train.ExponentialMovingAverage(0.99).variables_to_restore())
         if save:
             sess.run(tf.global_variables_initializer())
             saver.save(sess, str(model / 'mnist_model'), 1)

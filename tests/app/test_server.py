@@ -52,8 +52,7 @@ def raw(port, text, more=b''):
 
 
 def test_the_page_is_these_files_and_no_others(port):
-    folder = os.listdir(server.FOLDER)
-    assert sorted(folder) == sorted(name for name, _ in server.FILES.values())
+    assert sorted(os.listdir(server.FOLDER)) == sorted(name for name, _ in server.FILES.values())
     for path, (name, content_type) in server.FILES.items():
         status, body, headers = ask(port, 'GET', path)
         with open(os.path.join(server.FOLDER, name), 'rb') as file:
