@@ -10,6 +10,7 @@ Without pictures it serves a page to draw on. As you draw, the page shows the la
 The script uses the current checkpoint, also while a training is running. --help lists the flags.
 """
 
+import os
 import sys
 import threading
 
@@ -118,7 +119,8 @@ def parse_args():
         command = f'{sys.executable} -m pip install -r requirements-app.txt'
         raise PackageError(f'{problem}: {command}')
     args.pictures = photo.paths(args.pictures)
-    if args.layers is not None and (len(args.pictures) != 1 or args.layers in args.pictures):
+    real = list(map(os.path.realpath, [*args.pictures, args.layers or '']))
+    if args.layers is not None and (len(real) != 2 or real[0] == real[1]):
         parser.error('argument --layers: needs one picture, and another file to write')
     if not 1 <= args.port <= 65535:
         parser.error('argument --port: must be from 1 to 65535')

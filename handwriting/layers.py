@@ -184,9 +184,8 @@ def _maps(array):
     in_line = max(1, (WIDTH + GAP) // wide)
     strip = Image.new('RGB', (WIDTH + GAP, -(-maps // in_line) * high), PAPER)
     for i in range(maps):
-        picture = Image.fromarray(levels[..., i]).resize(size, Image.NEAREST)
-        place = i % in_line * wide, i // in_line * high
-        strip.paste(ImageOps.colorize(picture, CELL, INK), place)
+        tile = Image.fromarray(levels[..., i]).resize(size, Image.NEAREST)
+        strip.paste(ImageOps.colorize(tile, CELL, INK), (i % in_line * wide, i // in_line * high))
     return strip
 
 

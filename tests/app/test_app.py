@@ -80,7 +80,7 @@ def test_files(run, trained, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     'line',
-    ['--layers x.png', '--layers page.png page.png', '--layers x.jpg a.png', '--model_dir', '--no']
+    ['--layers x.png', '--layers ./a.png a.png', '--layers x.jpg a.png', '--model_dir', '--no']
     + ['--port 0', '--port 65536', '--port x', '--help', '""', 'a.png ""', '--layers x.png *.png'],
 )
 def test_usage(line, monkeypatch, capsys):
