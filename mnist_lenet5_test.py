@@ -117,5 +117,5 @@ def main():
 
 
 if __name__ == '__main__':
-    # low priority: a running training goes first; Ctrl-C may interrupt a test at any place
+    # a running training goes first; after Ctrl-C, `finally` blocks run and files are closed
     command_line.launch(main, niceness=19, at_once=False)
