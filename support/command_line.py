@@ -88,7 +88,7 @@ def launch(main, niceness=0, at_once=True):
     try:
         status = main()
     except OSError as error:  # for example a closed pipe, as after `| head`
-        if not error.errno or isinstance(error, TimeoutError):  # raised by the user's code
+        if not error.filename and error.errno not in (5, 22, 28, 32):  # EIO, EINVAL, ENOSPC, EPIPE
             raise
         say(f'error: {error.filename or "stdout"}: cannot be used ({error.strerror})')
     except BaseException as error:

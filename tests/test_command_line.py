@@ -32,7 +32,7 @@ class Expected(Exception):
         (training.Interrupted('stopped', 15), 143, 'stopped'),  # is no error
         (ZeroDivisionError(), None, None),  # is a bug
         (FileNotFoundError('x not found'), None, None),  # NumPy's, Pillow's: no fault of stdout
-        (TimeoutError(110, 'timed out'), None, None),
+        (ConnectionRefusedError(111, 'refused'), None, None),
     ],
 )
 def test_an_error_is_a_line_and_a_status(capsys, monkeypatch, error, status, line):
