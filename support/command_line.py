@@ -75,9 +75,8 @@ def parse_testing(interval, model_dir):
 def launch(main, niceness=0, at_once=True):
     """Ends the process with the result of main(). An error with exit_status or errno is one line.
 
-    niceness: how far to lower the priority. at_once: whether Ctrl-C ends the process at once,
-    because TensorFlow may swallow a KeyboardInterrupt and go on with another graph.
-    In a notebook or at a prompt, only returns the status.
+    niceness: how far to lower the priority. at_once: Ctrl-C ends the process, as TensorFlow may
+    swallow a KeyboardInterrupt and go on with another graph. In a notebook, returns the status.
     """
     is_ours = not hasattr(sys, 'ps1')
     if is_ours and hasattr(os, 'nice'):  # not on Windows

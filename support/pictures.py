@@ -48,9 +48,10 @@ def write_mistakes(path, data, logits):
     digits that the network mistook in this way. Each row and each column begins with the mean
     digit of its class.
 
-    data: has `images` as in `wrong`, and one-hot `labels` [n, classes]; logits: [n, classes].
+    data: has `images` as in `wrong`, and `labels`, [n] or one-hot; logits: [n, classes].
     """
-    labels, predictions = np.argmax(data.labels, axis=1), np.argmax(logits, axis=1)
+    labels, predictions = np.asarray(data.labels), np.argmax(logits, axis=1)
+    labels = labels.argmax(axis=1) if labels.ndim > 1 else labels
     digits, classes = _squares(data.images), range(logits.shape[1])
     groups = [digits[labels == true] for true in classes]
     means = [group.mean(axis=0, keepdims=True) if len(group) else group for group in groups]
