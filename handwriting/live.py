@@ -58,7 +58,7 @@ class NewestCheckpoint:
         except checkpoints.CheckpointError as error:
             problem = str(error)
         except (OSError, tf.errors.OpError) as error:  # somebody moves the folder, for example
-            problem = f'{self._model_dir}: cannot be read ({files.reason(error)})'
+            problem = f'{self._model_dir}: cannot be used ({files.reason(error)})'
         if problem and problem != self._problem:
             console.say(f'error: {problem}')
         self._problem = problem

@@ -115,7 +115,7 @@ def test_the_last_one_serves_if_a_restore_fails(newest, capsys):
     newest.model.write_bytes(b'')  # a folder that is replaced by a file for a moment
     newest.update()
     newest.update()
-    assert capsys.readouterr().err.count('%s: cannot be read (' % newest.model) == 1
+    assert capsys.readouterr().err.count('%s: cannot be used (' % newest.model) == 1
     assert newest.read_input(bytes(4 * 784)) == before
     newest.model.unlink()
     save(newest, 2)
