@@ -119,8 +119,8 @@ def parse_args():
         command = f'{sys.executable} -m pip install -r requirements-app.txt'
         raise PackageError(f'{problem}: {command}')
     args.pictures = photo.paths(args.pictures)
-    real = list(map(os.path.realpath, [*args.pictures, args.layers or '']))
-    if args.layers is not None and (len(real) != 2 or real[0] == real[1]):
+    same = os.path.realpath(args.layers or '') in map(os.path.realpath, args.pictures)
+    if args.layers is not None and (len(args.pictures) != 1 or same):
         parser.error('argument --layers: needs one picture, and another file to write')
     if not 1 <= args.port <= 65535:
         parser.error('argument --port: must be from 1 to 65535')

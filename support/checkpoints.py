@@ -15,7 +15,7 @@ from google.protobuf import text_format
 
 from . import console, files
 
-# on a Chinese Windows, TensorFlow cannot decode the system's message
+# TensorFlow cannot decode a message of a Chinese Windows, nor encode a path that is not UTF-8
 WRITE_ERRORS = (OSError, tf.errors.OpError, UnicodeError)
 # the protobuf class of the file `checkpoint`, which TensorFlow does not export
 CheckpointState = type(tf.train.generate_checkpoint_state_proto('.', 'name', ['name']))
@@ -36,7 +36,7 @@ def get_checkpoint_state(model_dir):
     file nor a checkpoint.
 
     The result's paths all point into model_dir, so a moved or copied folder works. If the file is
-    missing or damaged, model_checkpoint_path is model_dir itself. May raise DamagedError.
+    missing or damaged, model_checkpoint_path is model_dir itself, never ''. May raise DamagedError.
     """
     path = os.path.join(model_dir, 'checkpoint')
     if not newest_first(model_dir) and not os.path.exists(path):

@@ -19,7 +19,7 @@ def new_parser(description, model_dir, has_data=True):
     text = 'the checkpoints (%(default)s)'
     parser.add_argument('--model_dir', type=path, default=model_dir, metavar='DIR', help=text)
     if has_data:
-        parser.add_argument('--data_dir', type=path, metavar='DIR', help='of MNIST (./data/)')
+        parser.add_argument('--data_dir', type=path, metavar='DIR', help="MNIST's files (./data/)")
     return parser
 
 
@@ -46,7 +46,7 @@ def parse_training(steps, model_dir, seed):
     parser.add_argument('--steps', type=int, default=int(steps), metavar='N', help=text)
     text = f'decides all random numbers (the seed of the resumed training, or {seed})'
     parser.add_argument('--seed', type=int, metavar='N', help=text)
-    parser.add_argument('--bfloat16', action='store_true', help='see docs/speed.md')
+    parser.add_argument('--bfloat16', action='store_true', help='faster with AMX (docs/speed.md)')
     args = parser.parse_args(arguments())
     if args.steps < 1:
         parser.error('argument --steps: must be at least 1')
